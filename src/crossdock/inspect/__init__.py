@@ -1,0 +1,1 @@
+"""What a binary needs, and whether it fits a target."""

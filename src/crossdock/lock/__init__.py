@@ -1,0 +1,1 @@
+"""Resolve, read and write the lock, and select from it for a target."""

@@ -1,0 +1,1 @@
+"""One HTTP transport, and the package index on it."""

@@ -1,0 +1,1 @@
+"""Wheels in hand, loaded onto what is deployed."""

@@ -1,0 +1,1 @@
+"""The target model; its wheel tags; its markers; its names and presets."""
