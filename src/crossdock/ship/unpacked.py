@@ -1,0 +1,199 @@
+"""A wheel unpacked once into the store: its files by their hash, its facts and its binaries beside them."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import stat
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossdock.ship.installed import PayloadFile, WheelFacts, wheel_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from crossdock.archive.wheel import Wheel, WheelFile
+    from crossdock.digest import Digest
+    from crossdock.inspect.binary import Binary
+    from crossdock.safepath import PathRules
+    from crossdock.store import Store
+
+#: The date of every file in the store and so of every file shipped: 1980-01-01 UTC, the first that a zip
+#: can hold. It tells nothing of the host, and an edit in place, through a hard link too, changes it.
+FIXED_MTIME = 315_532_800
+
+#: Raised whenever what is written below changes its form; older trees are then left to `cache prune`.
+_FORM = 1
+
+_MANIFEST = "manifest.json"
+
+#: Members above this many bytes are streamed to disk instead of being held in memory.
+_STREAM_ABOVE = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackedWheel:
+    """A wheel in the store, unpacked and verified against its RECORD.
+
+    `directory` holds each distinct content once, named by its SHA-256, with an `x` behind executables.
+    `binaries` are the (path in the wheel, facts as JSON) of every binary.
+    """
+
+    filename: str
+    directory: Path
+    facts: WheelFacts
+    tags: tuple[str, ...]
+    binaries: tuple[tuple[str, dict[str, Any]], ...]
+    dropped: tuple[str, ...] = ()
+
+    def read(self, file: PayloadFile) -> bytes:
+        """Return the bytes of a payload file."""
+        return (self.directory / content_name(file.sha256, executable=file.executable)).read_bytes()
+
+
+def content_name(hexdigest: str, *, executable: bool) -> str:
+    """Return the name of a content in an unpacked wheel's directory."""
+    return f"{hexdigest}x" if executable else hexdigest
+
+
+def unpack_wheel(
+    store: Store,
+    digest: Digest,
+    blob: Path,
+    filename: str,
+    *,
+    rules: PathRules,
+    allow_bad_record: bool = False,
+) -> UnpackedWheel:
+    """Return the wheel `blob` unpacked, doing it now if the store does not have it.
+
+    RECORD is verified in the same pass. Raises `ArchiveError` for a broken or hostile wheel; then nothing of
+    it stays in the store. `rules` are the path rules of the target that asks; a wheel that is good for one
+    operating system may be refused for another.
+    """
+    key = f"{digest.algorithm}-{digest.hex}-{_FORM}-{rules.value}{'-badrecord' if allow_bad_record else ''}"
+
+    def make(directory: Path) -> None:
+        with blob.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+            _write(buffer, filename, directory, rules, allow_bad_record=allow_bad_record)
+
+    directory = store.tree("wheel", key, make, prove=prove_by_hash)
+    if not looks_whole(directory):
+        # An edit through a hard link, or bit rot that changed a size: once more, from the blob.
+        store.drop_tree("wheel", key)
+        directory = store.tree("wheel", key, make, prove=prove_by_hash)
+    return _load(directory, filename)
+
+
+def _write(
+    buffer: mmap.mmap, filename: str, directory: Path, rules: PathRules, *, allow_bad_record: bool
+) -> None:
+    from crossdock.archive.wheel import Wheel  # noqa: PLC0415  # not needed when the store has the wheel
+
+    wheel = Wheel.open(buffer, filename, rules=rules, allow_bad_record=allow_bad_record)
+    try:
+        facts = wheel_facts(wheel)
+        written: set[str] = set()
+        binaries = []
+        for file in wheel.files:
+            name = content_name(file.sha256, executable=file.executable)
+            binary = _write_content(wheel, file, directory / name, fresh=name not in written)
+            written.add(name)
+            if binary is not None:
+                binaries.append((str(file.member.name), binary.to_json()))
+        manifest = {
+            "facts": facts.to_json(),
+            "tags": sorted(map(str, wheel.tags)),
+            "binaries": binaries,
+            "dropped": [str(name) for name in wheel.dropped],
+        }
+    finally:
+        wheel.close()
+    (directory / _MANIFEST).write_text(json.dumps(manifest, separators=(",", ":")), encoding="utf-8")
+
+
+def _write_content(wheel: Wheel, file: WheelFile, path: Path, *, fresh: bool) -> Binary | None:
+    """Verify one member and write it unless the same content is there; return its facts if it is a binary."""
+    from crossdock.inspect.binary import read_binary  # noqa: PLC0415
+
+    if file.size > _STREAM_ABOVE:
+        if fresh:
+            _write_file(path, wheel.stream(file), executable=file.executable)
+        else:
+            for _chunk in wheel.stream(file):
+                pass
+        with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return read_binary(content, str(file.path))
+    data = wheel.read(file)
+    if fresh:
+        _write_file(path, (data,), executable=file.executable)
+    return read_binary(data, str(file.path))
+
+
+def _write_file(path: Path, chunks: Iterable[bytes], *, executable: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o755 if executable else 0o644)
+        if os.utime in os.supports_fd:
+            os.utime(descriptor, (FIXED_MTIME, FIXED_MTIME))
+    finally:
+        os.close(descriptor)
+    if os.utime not in os.supports_fd:
+        os.utime(path, (FIXED_MTIME, FIXED_MTIME))
+
+
+def _load(directory: Path, filename: str) -> UnpackedWheel:
+    manifest = json.loads((directory / _MANIFEST).read_bytes())
+    return UnpackedWheel(
+        filename=filename,
+        directory=directory,
+        facts=WheelFacts.from_json(manifest["facts"]),
+        tags=tuple(manifest["tags"]),
+        binaries=tuple((path, facts) for path, facts in manifest["binaries"]),
+        dropped=tuple(manifest["dropped"]),
+    )
+
+
+def looks_whole(directory: Path) -> bool:
+    """Tell by size and date whether every content is as it was written; costs a stat a file."""
+    try:
+        manifest = json.loads((directory / _MANIFEST).read_bytes())
+        sizes = {content_name(row[2], executable=row[4]): row[3] for row in manifest["facts"]["files"]}
+        seen = 0
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                size = sizes.get(entry.name)
+                if size is not None:
+                    found = entry.stat(follow_symlinks=False)
+                    if found.st_size != size or int(found.st_mtime) != FIXED_MTIME or not stat.S_ISREG(found.st_mode):
+                        return False
+                    seen += 1
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return seen == len(sizes)
+
+
+def prove_by_hash(directory: Path) -> bool:
+    """Tell whether every content has the hash that it is named by; reads every byte."""
+    try:
+        manifest = json.loads((directory / _MANIFEST).read_bytes())
+        names = {content_name(row[2], executable=row[4]): row[2] for row in manifest["facts"]["files"]}
+        for name, expected in names.items():
+            with (directory / name).open("rb") as file:
+                found = sha256()
+                while chunk := file.read(1 << 20):
+                    found.update(chunk)
+            if found.hexdigest() != expected:
+                return False
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return True
