@@ -1,0 +1,28 @@
+"""Start of the program: what needs no command answers at once, the rest loads what it needs."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line of this process and return the exit status."""
+    arguments = sys.argv[1:]
+    # `--version` and `--help` promise to stay under twice the start of a bare interpreter.
+    if arguments in (["--version"], ["-V"]):
+        from crossdock import __version__  # noqa: PLC0415
+
+        sys.stdout.write(f"crossdock {__version__}\n")
+        return 0
+    if arguments in ([], ["--help"], ["-h"]):
+        from crossdock.cli.commands import help_text  # noqa: PLC0415
+
+        sys.stdout.write(help_text())
+        return 0 if arguments else 2
+    from crossdock.cli.main import run  # noqa: PLC0415
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

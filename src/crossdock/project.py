@@ -1,0 +1,162 @@
+"""The user's project: `[tool.crossdock]` in pyproject.toml, read strictly."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from crossdock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: The newest CPython minor with a stable release, for projects that do not say. Source: the release
+#: schedule, PEP 790 (3.15.0: October 2026). Read 2026-11-22.
+NEWEST_STABLE_MINOR = 15
+OLDEST_MINOR = 9
+
+#: A settings or requirements file larger than this is not one.
+FILE_LIMIT = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a project always says: the keys of `[tool.crossdock]`, with dashes there and underscores here."""
+
+    targets: tuple[str, ...] = ()
+    python: str | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    allow_build: tuple[str, ...] = ()
+    allow_bad_record: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    link_mode: str | None = None
+    python_path: str | None = None
+    prefer_wheels: bool = False
+    #: Targets by a name of the user's own, each a table as a target file holds it.
+    target: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project directory as far as the command line needs it."""
+
+    directory: Path
+    settings: Settings = field(default_factory=Settings)
+    requires_python: str | None = None
+    python_version_file: str | None = None
+
+
+def read_project(directory: Path) -> Project:
+    """Read `pyproject.toml` and `.python-version` of `directory`; either may be missing.
+
+    Raises `UsageError` for a file that is not TOML, for an unknown key (with the nearest known one) and for a
+    value of the wrong type.
+    """
+    path = directory / "pyproject.toml"
+    document = _read_toml(path) if path.is_file() else {}
+    project = document.get("project", {})
+    requires = project.get("requires-python") if isinstance(project, dict) else None
+    tool = document.get("tool", {})
+    table = tool.get("crossdock", {}) if isinstance(tool, dict) else {}
+    return Project(
+        directory=directory,
+        settings=parse_settings(table, where=f"{path}: [tool.crossdock]"),
+        requires_python=requires if isinstance(requires, str) else None,
+        python_version_file=_python_version_file(directory),
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > FILE_LIMIT:
+        raise UsageError(f"`{path}` is larger than {FILE_LIMIT >> 20} MiB", code="E-SETTINGS-SIZE")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"`{path}` is not TOML: {error}", code="E-SETTINGS-TOML") from error
+
+
+def _python_version_file(directory: Path) -> str | None:
+    """Return the first version that `.python-version` names, as pyenv and uv read it."""
+    path = directory / ".python-version"
+    if not path.is_file() or path.stat().st_size > FILE_LIMIT:
+        return None
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        text = line.partition("#")[0].strip()
+        if text:
+            return text.removeprefix("cpython-").removeprefix("cpython@")
+    return None
+
+
+def parse_settings(table: object, *, where: str) -> Settings:
+    """Check a `[tool.crossdock]` table and return its settings; `where` names it in errors."""
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} is not a table", code="E-SETTINGS-TYPE")
+    kinds = {item.name.replace("_", "-"): str(item.type) for item in fields(Settings)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in kinds:
+            near = difflib.get_close_matches(key, kinds, n=1)
+            raise UsageError(
+                f"{where} has no setting `{key}`",
+                code="E-SETTINGS-UNKNOWN",
+                hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(sorted(kinds))}",
+            )
+        values[key.replace("-", "_")] = _value(value, kinds[key], f"{where}: `{key}`")
+    return Settings(**values)
+
+
+def _value(value: object, kind: str, where: str) -> object:
+    if kind.startswith("tuple"):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise UsageError(f"{where} must be a list of strings", code="E-SETTINGS-TYPE")
+    if kind.startswith("Mapping"):
+        if isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
+            return value
+        raise UsageError(f"{where} must be a table of tables", code="E-SETTINGS-TYPE")
+    wanted = bool if kind == "bool" else str
+    if isinstance(value, wanted):
+        return value
+    raise UsageError(
+        f"{where} must be {'true or false' if wanted is bool else 'a string'}", code="E-SETTINGS-TYPE"
+    )
+
+
+def choose_python(project: Project, asked: str | None) -> tuple[str, str]:
+    """Return the Python version to complete target names with, and where it came from, in words.
+
+    In order: `asked` (`--python`), the setting `python`, `.python-version`, the newest stable minor version
+    that `requires-python` allows. The host's Python is never looked at.
+    """
+    if asked:
+        return asked, "--python"
+    if project.settings.python:
+        return project.settings.python, "[tool.crossdock] python"
+    if project.python_version_file:
+        return project.python_version_file, ".python-version"
+    if not project.requires_python:
+        return f"3.{NEWEST_STABLE_MINOR}", "the newest stable Python"
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415  # slow to import
+
+    try:
+        allowed = SpecifierSet(project.requires_python)
+    except InvalidSpecifier as error:
+        raise UsageError(
+            f"requires-python of `{project.directory}` is not a version specifier: `{project.requires_python}`",
+            code="E-SETTINGS-REQUIRES-PYTHON",
+        ) from error
+    for minor in range(NEWEST_STABLE_MINOR, OLDEST_MINOR - 1, -1):
+        # A minor is allowed if one of its releases is: `>=3.12.4` allows 3.12.
+        if any(allowed.contains(f"3.{minor}.{patch}") for patch in (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 20, 99)):
+            return f"3.{minor}", f"the newest stable Python that requires-python {project.requires_python} allows"
+    raise UsageError(
+        f"no Python from 3.{OLDEST_MINOR} to 3.{NEWEST_STABLE_MINOR} satisfies requires-python {project.requires_python}",
+        code="E-SETTINGS-REQUIRES-PYTHON",
+        hint="give one with --python",
+    )
