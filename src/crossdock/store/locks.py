@@ -89,6 +89,15 @@ class Lock:
                 return self
             os.close(descriptor)
 
+    def try_enter(self) -> bool:
+        """Take the lock if nobody holds it; the caller then owes an `__exit__`."""
+        descriptor = open_again(self._path)
+        if _lock(descriptor, wait=False) and self._is_current(descriptor):
+            self._descriptor = descriptor
+            return True
+        os.close(descriptor)
+        return False
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
