@@ -138,7 +138,8 @@ def _take_unreadable_wheels(table: dict[str, Any]) -> dict[int, tuple[Rejection,
         if not variants:
             continue
         taken[index] = tuple(
-            Rejection(_raw_name(wheel), "a wheel variant (PEP 825), which is not chosen") for wheel in variants
+            Rejection(_raw_name(wheel), "a wheel variant (PEP 825), which is not chosen")
+            for wheel in variants
         )
         package["wheels"] = [wheel for wheel in wheels if not _is_variant(_raw_name(wheel))]
         if not package["wheels"] and "sdist" not in package:
