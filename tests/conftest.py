@@ -8,13 +8,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import emulation
-
-if TYPE_CHECKING:
-    from pytest import TerminalReporter
 
 # Skips that a machine set up by dev/setup may still have. Each entry says why no setup can mend it.
 ALLOWED_SKIPS = (
@@ -85,7 +81,7 @@ def arm64() -> emulation.ForeignPython:
     return emulation.require_foreign_python("arm64")
 
 
-def _skip_reasons(reporter: TerminalReporter) -> Counter[str]:
+def _skip_reasons(reporter: pytest.TerminalReporter) -> Counter[str]:
     reasons: Counter[str] = Counter()
     for report in reporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -107,7 +103,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was not tested, and why, where it is read: just above the closing line."""
     reasons = _skip_reasons(terminalreporter)
     if not reasons:
