@@ -10,16 +10,16 @@ def main() -> int:
     arguments = sys.argv[1:]
     # `--version` and `--help` promise to stay under twice the start of a bare interpreter.
     if arguments in (["--version"], ["-V"]):
-        from crossdock import __version__  # noqa: PLC0415
+        from crossdock import __version__
 
         sys.stdout.write(f"crossdock {__version__}\n")
         return 0
     if arguments in ([], ["--help"], ["-h"]):
-        from crossdock.cli.commands import help_text  # noqa: PLC0415
+        from crossdock.cli.commands import help_text
 
         sys.stdout.write(help_text())
         return 0 if arguments else 2
-    from crossdock.cli.main import run  # noqa: PLC0415
+    from crossdock.cli.main import run
 
     return run(arguments)
 

@@ -142,7 +142,7 @@ def choose_python(project: Project, asked: str | None) -> tuple[str, str]:
         return project.python_version_file, ".python-version"
     if not project.requires_python:
         return f"3.{NEWEST_STABLE_MINOR}", "the newest stable Python"
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415  # slow to import
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # slow to import
 
     try:
         allowed = SpecifierSet(project.requires_python)
@@ -154,7 +154,10 @@ def choose_python(project: Project, asked: str | None) -> tuple[str, str]:
     for minor in range(NEWEST_STABLE_MINOR, OLDEST_MINOR - 1, -1):
         # A minor is allowed if one of its releases is: `>=3.12.4` allows 3.12.
         if any(allowed.contains(f"3.{minor}.{patch}") for patch in (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 20, 99)):
-            return f"3.{minor}", f"the newest stable Python that requires-python {project.requires_python} allows"
+            return (
+                f"3.{minor}",
+                f"the newest stable Python that requires-python {project.requires_python} allows",
+            )
     raise UsageError(
         f"no Python from 3.{OLDEST_MINOR} to 3.{NEWEST_STABLE_MINOR} satisfies requires-python {project.requires_python}",
         code="E-SETTINGS-REQUIRES-PYTHON",

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,12 +61,12 @@ class Progress:
         self._enabled = not quiet and sys.stderr.isatty()
         self._begin = time.monotonic()
         self._lock = threading.Lock()
-        self._files = self._files_done = 0
+        self._files = 0
         self._bytes = self._bytes_done = 0
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -74,23 +74,21 @@ class Progress:
     ) -> None:
         self.close()
 
-    def started(self, files: int, size: int) -> None:
-        """Take the totals: files, and bytes as far as they are known."""
+    def started(self, files: int, size: int | None) -> None:
+        """Take the totals: files, and bytes if all are known."""
         with self._lock:
             self._files += files
-            self._bytes += size
+            self._bytes += size or 0
 
-    def advanced(self, size: int) -> None:
-        """Count `size` more bytes."""
+    def advanced(self, count: int) -> None:
+        """Count `count` more bytes; negative ones were thrown away."""
         with self._lock:
-            self._bytes_done += size
+            self._bytes_done += count
             self._draw()
 
-    def finished(self, name: str = "") -> None:
-        """Count one more file."""
-        with self._lock:
-            self._files_done += 1
-            self._draw(name)
+    def finished(self) -> None:
+        """Take the line away."""
+        self.close()
 
     def close(self) -> None:
         """Take the line away."""
@@ -99,18 +97,16 @@ class Progress:
                 self._bar.stop()
                 self._bar = None
 
-    def _draw(self, name: str = "") -> None:
+    def _draw(self) -> None:
         if not self._enabled or time.monotonic() - self._begin < 1:
             return
         if self._bar is None:
             self._bar, self._task = _bar(self._verb)
-        fields = {"name": name} if name else {}
         self._bar.update(
             self._task,
             completed=self._bytes_done,
             total=max(self._bytes, self._bytes_done) or None,
-            files=f"{self._files_done}/{self._files}",
-            **fields,
+            files=f"{self._files} files",
         )
 
 
@@ -124,9 +120,8 @@ def _bar(verb: str) -> tuple[Any, Any]:
         progress.TextColumn("{task.fields[files]}"),
         progress.DownloadColumn(binary_units=True),
         progress.TransferSpeedColumn(),
-        progress.TextColumn("{task.fields[name]}"),
         console=Console(stderr=True, no_color=not wants_colour()),
         transient=True,
     )
     bar.start()
-    return bar, bar.add_task(verb, total=None, files="", name="")
+    return bar, bar.add_task(verb, total=None, files="")

@@ -70,7 +70,10 @@ class WheelFacts:
 
 def wheel_facts(wheel: Wheel) -> WheelFacts:
     """Return the facts of an opened wheel; its RECORD, signatures and bytecode are not part of the payload."""
-    dropped = {f"{wheel.dist_info}/{name}" for name in ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json")}
+    dropped = {
+        f"{wheel.dist_info}/{name}"
+        for name in ("RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json")
+    }
     return WheelFacts(
         name=wheel.name,
         version=wheel.version,
@@ -143,23 +146,29 @@ def installed_files(
             content = rewrite_script(read(item), target, layout.interpreter)
             files.append(_made(path, content, executable=True))
         else:
-            files.append(InstalledFile(path, item.sha256, item.size, item.executable, None, item.scheme != "data"))
+            files.append(
+                InstalledFile(path, item.sha256, item.size, item.executable, None, item.scheme != "data")
+            )
     files.extend(_entry_points(wheel, target, layout, taken={file.path for file in files}))
     files.append(_made(layout.place("purelib", f"{wheel.dist_info}/INSTALLER", wheel.name), INSTALLER))
     if direct_url is not None:
-        files.append(_made(layout.place("purelib", f"{wheel.dist_info}/direct_url.json", wheel.name), direct_url))
+        files.append(
+            _made(layout.place("purelib", f"{wheel.dist_info}/direct_url.json", wheel.name), direct_url)
+        )
     files.sort(key=lambda file: file.path)
     record = layout.place("purelib", f"{wheel.dist_info}/RECORD", wheel.name)
     return [*files, _made(record, _record(files, record, layout))]
 
 
 def _made(path: str, content: bytes, *, executable: bool = False) -> InstalledFile:
-    from hashlib import sha256  # noqa: PLC0415
+    from hashlib import sha256
 
     return InstalledFile(path, sha256(content).hexdigest(), len(content), executable, content, False)
 
 
-def _entry_points(wheel: WheelFacts, target: Target, layout: Layout, taken: set[str]) -> Iterable[InstalledFile]:
+def _entry_points(
+    wheel: WheelFacts, target: Target, layout: Layout, taken: set[str]
+) -> Iterable[InstalledFile]:
     windows = target.os is Os.WINDOWS
     for point in wheel.entry_points:
         path = layout.place("scripts", point.name + (".exe" if windows else ""), wheel.name)
@@ -177,7 +186,8 @@ def _record(files: Iterable[InstalledFile], record: str, layout: Layout) -> byte
     """Return RECORD: paths relative to the directory that holds the .dist-info (recording installed projects)."""
     base = layout.purelib
     rows = [
-        f"{_field(_relative(path, base))},sha256={_b64(sha256)},{size}\n" for path, sha256, size, _x, _c, _s in files
+        f"{_field(_relative(path, base))},sha256={_b64(sha256)},{size}\n"
+        for path, sha256, size, _x, _c, _s in files
     ]
     rows.append(f"{_field(_relative(record, base))},,\n")
     return "".join(rows).encode()

@@ -31,7 +31,12 @@ class ShippedPackage:
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values, absent ones left out."""
-        result: dict[str, Any] = {"name": self.name, "version": self.version, "wheel": self.wheel, "sha256": self.sha256}
+        result: dict[str, Any] = {
+            "name": self.name,
+            "version": self.version,
+            "wheel": self.wheel,
+            "sha256": self.sha256,
+        }
         if self.built_from:
             result["built-from"] = self.built_from
         if self.notes:
@@ -68,17 +73,20 @@ class Receipt:
         Every path is checked again: a receipt is input, and what it names is removed by the next sync
         (GHSA-pjjw-68hj-v9mw was a RECORD that named files outside the root).
         """
-        from crossdock.errors import ArchiveError  # noqa: PLC0415
-        from crossdock.safepath import PathRules, parse_member_path  # noqa: PLC0415
+        from crossdock.errors import ArchiveError
+        from crossdock.safepath import PathRules, parse_member_path
 
         path = root / RECEIPT
         if path.is_symlink() or not path.is_file():
             return cls()
         try:
             if path.stat().st_size > _LIMIT:
-                raise ValueError("too large")
+                raise ValueError("too large")  # noqa: TRY301  # one text for all that is wrong with it
             value = json.loads(path.read_bytes())
-            files = {parse_member_path(name, PathRules.POSIX): str(sha256) for name, sha256 in value["files"].items()}
+            files = {
+                parse_member_path(name, PathRules.POSIX): str(sha256)
+                for name, sha256 in value["files"].items()
+            }
         except (ValueError, LookupError, TypeError, AttributeError, ArchiveError) as error:
             raise ShipError(
                 f"`{path}` is not a receipt of crossdock: {error}",

@@ -92,7 +92,7 @@ def _script_body(point: EntryPoint, climb: int) -> str:
 
 def windows_launcher(point: EntryPoint, target: Target, interpreter: str | None) -> bytes:
     """Return `name.exe`: distlib's launcher for the target's CPU, a shebang, and a zip with the script."""
-    from crossdock.archive.zipwrite import ZipWriter  # noqa: PLC0415  # Windows targets only
+    from crossdock.archive.zipwrite import ZipWriter  # Windows targets only
 
     body = io.BytesIO()
     with ZipWriter(body) as archive:
@@ -101,7 +101,7 @@ def windows_launcher(point: EntryPoint, target: Target, interpreter: str | None)
 
 
 def _launcher(target: Target, *, gui: bool) -> bytes:
-    from importlib.resources import files  # noqa: PLC0415  # slow to import, Windows targets only
+    from importlib.resources import files  # slow to import, Windows targets only
 
     kind = _LAUNCHERS.get(target.arch)
     if kind is None:

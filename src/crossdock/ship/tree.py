@@ -7,7 +7,6 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.errors import ShipError
@@ -17,8 +16,12 @@ from crossdock.ship.unpacked import FIXED_MTIME, content_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from crossdock.ship.installed import InstalledFile
+
+_SHOWN = 10
+_DIRECTORY_MODE = 0o755
 
 #: Linking and copying are system calls that release the interpreter: two at once fill a small machine.
 _WRITERS = min(4, os.cpu_count() or 1)
@@ -51,12 +54,19 @@ def place_files(directory: Path, files: Sequence[InstalledFile]) -> list[PlacedF
     """Pair a wheel's installed files with their bytes in its unpacked directory."""
     base = f"{directory}{os.sep}"
     return [
-        PlacedFile(file, None if file.content is not None else base + content_name(file.sha256, executable=file.executable))
+        PlacedFile(
+            file,
+            None
+            if file.content is not None
+            else base + content_name(file.sha256, executable=file.executable),
+        )
         for file in files
     ]
 
 
-def write_tree(root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, *, mode: LinkMode = LinkMode.AUTO) -> TreeChange:
+def write_tree(
+    root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, *, mode: LinkMode = LinkMode.AUTO
+) -> TreeChange:
     """Make `root` hold exactly `placed` (by path) and what is foreign to us, and say what changed.
 
     A directory that is not there, or empty, is written beside its place and renamed when whole. In one that
@@ -103,7 +113,7 @@ def _write_new(root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, m
 def _fill(work: Path, placed: Mapping[str, PlacedFile], mode: LinkMode) -> None:
     base = f"{work}{os.sep}"
     # A umask that takes bits away would show in the result: then every directory is set right by hand.
-    exact = os.stat(work).st_mode & 0o777 == 0o755
+    exact = os.stat(work).st_mode & 0o777 == _DIRECTORY_MODE
     if not exact:
         os.chmod(work, 0o755)
     for directory in directories_of(placed):
@@ -175,7 +185,9 @@ def _finish(path: str, *, executable: bool) -> None:
 class _Sync:
     """The change of a directory that is there: checked whole before the first write."""
 
-    def __init__(self, root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, mode: LinkMode) -> None:
+    def __init__(
+        self, root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, mode: LinkMode
+    ) -> None:
         self.root = root
         self.placed = placed
         self.receipt = receipt
@@ -220,7 +232,10 @@ class _Sync:
             raise ShipError(
                 f"{len(names)} files in `{self.root}` are not crossdock's and are in the way",
                 code="E-SHIP-FOREIGN",
-                places=[*names[:10], *([f"and {len(names) - 10} more"] if len(names) > 10 else [])],
+                places=[
+                    *names[:_SHOWN],
+                    *([f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []),
+                ],
                 hint="move them away, or choose another directory",
             )
         return keep

@@ -8,13 +8,14 @@ import os
 import stat
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossdock.ship.installed import PayloadFile, WheelFacts, wheel_facts
+from crossdock.errors import StoreError
+from crossdock.ship.installed import Layout, PayloadFile, WheelFacts, wheel_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from crossdock.archive.wheel import Wheel, WheelFile
     from crossdock.digest import Digest
@@ -31,6 +32,9 @@ _FORM = 1
 
 _MANIFEST = "manifest.json"
 
+#: The audit sees a binary where it lies beside the packages that Python imports.
+_audit_layout = Layout()
+
 #: Members above this many bytes are streamed to disk instead of being held in memory.
 _STREAM_ABOVE = 64 << 20
 
@@ -40,7 +44,7 @@ class UnpackedWheel:
     """A wheel in the store, unpacked and verified against its RECORD.
 
     `directory` holds each distinct content once, named by its SHA-256, with an `x` behind executables.
-    `binaries` are the (path in the wheel, facts as JSON) of every binary.
+    `binaries` are the (path as the audit wants it, facts as JSON) of every binary.
     """
 
     filename: str
@@ -82,17 +86,24 @@ def unpack_wheel(
             _write(buffer, filename, directory, rules, allow_bad_record=allow_bad_record)
 
     directory = store.tree("wheel", key, make, prove=prove_by_hash)
-    if not looks_whole(directory):
+    found = _load(directory, filename)
+    if found is None:
         # An edit through a hard link, or bit rot that changed a size: once more, from the blob.
         store.drop_tree("wheel", key)
-        directory = store.tree("wheel", key, make, prove=prove_by_hash)
-    return _load(directory, filename)
+        found = _load(store.tree("wheel", key, make, prove=prove_by_hash), filename)
+    if found is None:
+        raise StoreError(
+            f"`{directory}` changes while it is written",
+            code="E-STORE-UNSTABLE",
+            hint="is another program writing into the store? `crossdock cache verify` checks it",
+        )
+    return found
 
 
 def _write(
     buffer: mmap.mmap, filename: str, directory: Path, rules: PathRules, *, allow_bad_record: bool
 ) -> None:
-    from crossdock.archive.wheel import Wheel  # noqa: PLC0415  # not needed when the store has the wheel
+    from crossdock.archive.wheel import Wheel  # not needed when the store has the wheel
 
     wheel = Wheel.open(buffer, filename, rules=rules, allow_bad_record=allow_bad_record)
     try:
@@ -104,7 +115,9 @@ def _write(
             binary = _write_content(wheel, file, directory / name, fresh=name not in written)
             written.add(name)
             if binary is not None:
-                binaries.append((str(file.member.name), binary.to_json()))
+                binaries.append(
+                    (_audit_layout.place(file.scheme, str(file.path), wheel.name), binary.to_json())
+                )
         manifest = {
             "facts": facts.to_json(),
             "tags": sorted(map(str, wheel.tags)),
@@ -118,7 +131,7 @@ def _write(
 
 def _write_content(wheel: Wheel, file: WheelFile, path: Path, *, fresh: bool) -> Binary | None:
     """Verify one member and write it unless the same content is there; return its facts if it is a binary."""
-    from crossdock.inspect.binary import read_binary  # noqa: PLC0415
+    from crossdock.inspect.binary import examine
 
     if file.size > _STREAM_ABOVE:
         if fresh:
@@ -127,11 +140,11 @@ def _write_content(wheel: Wheel, file: WheelFile, path: Path, *, fresh: bool) ->
             for _chunk in wheel.stream(file):
                 pass
         with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return read_binary(content, str(file.path))
+            return examine(content, str(file.path))
     data = wheel.read(file)
     if fresh:
         _write_file(path, (data,), executable=file.executable)
-    return read_binary(data, str(file.path))
+    return examine(data, str(file.path))
 
 
 def _write_file(path: Path, chunks: Iterable[bytes], *, executable: bool) -> None:
@@ -151,34 +164,40 @@ def _write_file(path: Path, chunks: Iterable[bytes], *, executable: bool) -> Non
         os.utime(path, (FIXED_MTIME, FIXED_MTIME))
 
 
-def _load(directory: Path, filename: str) -> UnpackedWheel:
-    manifest = json.loads((directory / _MANIFEST).read_bytes())
-    return UnpackedWheel(
-        filename=filename,
-        directory=directory,
-        facts=WheelFacts.from_json(manifest["facts"]),
-        tags=tuple(manifest["tags"]),
-        binaries=tuple((path, facts) for path, facts in manifest["binaries"]),
-        dropped=tuple(manifest["dropped"]),
-    )
-
-
-def looks_whole(directory: Path) -> bool:
-    """Tell by size and date whether every content is as it was written; costs a stat a file."""
+def _load(directory: Path, filename: str) -> UnpackedWheel | None:
+    """Read an unpacked wheel; None if a content is not as it was written, told by size and date."""
     try:
         manifest = json.loads((directory / _MANIFEST).read_bytes())
-        sizes = {content_name(row[2], executable=row[4]): row[3] for row in manifest["facts"]["files"]}
-        seen = 0
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                size = sizes.get(entry.name)
-                if size is not None:
-                    found = entry.stat(follow_symlinks=False)
-                    if found.st_size != size or int(found.st_mtime) != FIXED_MTIME or not stat.S_ISREG(found.st_mode):
-                        return False
-                    seen += 1
+        facts = WheelFacts.from_json(manifest["facts"])
+        if not _looks_whole(directory, facts):
+            return None
+        return UnpackedWheel(
+            filename=filename,
+            directory=directory,
+            facts=facts,
+            tags=tuple(manifest["tags"]),
+            binaries=tuple((path, binary) for path, binary in manifest["binaries"]),
+            dropped=tuple(manifest["dropped"]),
+        )
     except (OSError, ValueError, LookupError, TypeError):
-        return False
+        return None
+
+
+def _looks_whole(directory: Path, facts: WheelFacts) -> bool:
+    sizes = {content_name(file.sha256, executable=file.executable): file.size for file in facts.files}
+    seen = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            size = sizes.get(entry.name)
+            if size is not None:
+                found = entry.stat(follow_symlinks=False)
+                if (
+                    found.st_size != size
+                    or int(found.st_mtime) != FIXED_MTIME
+                    or not stat.S_ISREG(found.st_mode)
+                ):
+                    return False
+                seen += 1
     return seen == len(sizes)
 
 

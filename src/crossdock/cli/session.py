@@ -1,0 +1,240 @@
+"""What a command works with: the project, the targets, the store, the network, made from the user's environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossdock.cli.console import Progress, note, warn
+from crossdock.errors import UsageError
+from crossdock.project import Project, choose_python, read_project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossdock.build.backend import BuildTools
+    from crossdock.lock.formats import FormatPolicy
+    from crossdock.lock.model import Lock
+    from crossdock.lock.select import Selection
+    from crossdock.net.http import Http
+    from crossdock.net.settings import IndexSettings
+    from crossdock.pipeline import Means
+    from crossdock.store import Store
+    from crossdock.target.model import Python, Target
+
+
+class Session:
+    """One run of a command; `options` are the values of the shared options by their Python names."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        self.quiet = bool(options.get("quiet"))
+        self.directory = Path.cwd()
+
+    def _many(self, name: str) -> tuple[str, ...]:
+        return tuple(self.options.get(name) or ())
+
+    @cached_property
+    def project(self) -> Project:
+        """The project of SOURCE if that is a directory or lies in one, else of the working directory."""
+        words = self._many("source")
+        if len(words) == 1:
+            path = self.directory / words[0]
+            if path.is_dir() and (words[0] in (".", "..") or "/" in words[0] or os.sep in words[0]):
+                return read_project(path)
+            if path.is_file():
+                return read_project(path.parent)
+        return read_project(self.directory)
+
+    def tell(self, text: str) -> None:
+        """Say something on standard error unless --quiet was given."""
+        if not self.quiet:
+            note(text)
+
+    # Targets
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        """The targets asked for, in order, each once; `UsageError` if there is none."""
+        from crossdock.cli.pip_target import pip_target
+
+        names = self._many("for_")
+        python = self._python
+        found = [self._target(name, python) for name in names]
+        if self._many("platform") or self.options.get("abi"):
+            found.append(pip_target(self.options, python))
+        if not found:
+            found = [self._target(name, python) for name in self.project.settings.targets]
+        if not found:
+            raise UsageError(
+                "no target: crossdock never takes this machine for one",
+                code="E-USAGE-TARGET",
+                hint="say where it will run, for example `--for linux/arm64`; `crossdock targets` lists the names",
+            )
+        unique = list({target.key: target for target in found}.values())
+        self._say_assumptions(unique)
+        return unique
+
+    @cached_property
+    def _python_choice(self) -> tuple[str, str]:
+        return choose_python(self.project, self.options.get("python") or self.options.get("python_version"))
+
+    @cached_property
+    def _python(self) -> Python:
+        from crossdock.target.names import parse_python
+
+        text = self._python_choice[0]
+        implementation = self.options.get("implementation")
+        if implementation == "pp":
+            text = f"pypy{text}"
+        # pip takes `312` for 3.12.
+        if text.isdigit() and len(text) > 1:
+            text = f"{text[0]}.{text[1:]}"
+        return parse_python(text)
+
+    def _target(self, name: str, python: Python) -> Target:
+        from crossdock.target.files import load_target, target_from_table
+        from crossdock.target.names import parse_target
+
+        own = self.project.settings.target.get(name)
+        if own is not None:
+            return target_from_table(own, name=name, default_python=python)
+        path = self.directory / name
+        if name.endswith((".toml", ".json")) and path.is_file():
+            return load_target(path.read_bytes(), filename=path.name, default_python=python)
+        return parse_target(name, default_python=python)
+
+    def _say_assumptions(self, targets: Sequence[Target]) -> None:
+        for target in targets:
+            assumed = list(target.assumed)
+            if assumed:
+                self.tell(f"{target.name}: taken as {', '.join(assumed)}")
+        source = self._python_choice[1]
+        if source.startswith("the newest") and any(t.python == self._python for t in targets):
+            self.tell(f"Python {self._python.short}: {source}; say another with --python")
+
+    # The world
+
+    @cached_property
+    def store(self) -> Store:
+        """The store on this disk."""
+        from crossdock.store import Store, default_root
+
+        return Store.open(default_root(os.environ, platform=sys.platform), warn=warn)
+
+    @cached_property
+    def index(self) -> IndexSettings:
+        """Where packages come from: options over variables over uv's and pip's files."""
+        from crossdock.cli.index import index_settings
+
+        return index_settings(self.options, os.environ, self.project.directory)
+
+    @cached_property
+    def http(self) -> Http:
+        """The transport."""
+        from crossdock.net.http import Http
+        from crossdock.net.settings import http_settings
+
+        return Http(http_settings(self.index, os.environ))
+
+    def tools(self) -> BuildTools:
+        """Return what builds of pure source distributions need."""
+        from crossdock.build.backend import BuildTools
+        from crossdock.cli.index import uv_program
+        from crossdock.net.settings import uv_arguments
+
+        arguments, environ = uv_arguments(self.index)
+        offline = ("--offline",) if self.options.get("offline") else ()
+        return BuildTools(
+            uv=uv_program(),
+            uv_arguments=(*arguments, *offline),
+            uv_environ={**os.environ, **environ, "UV_PYTHON_DOWNLOADS": "never"},
+            source_date_epoch=_source_date_epoch(),
+        )
+
+    def means(self, verb: str = "Downloading") -> Means:
+        """Return what the pipeline works with."""
+        from crossdock.cli.index import host_python_of
+        from crossdock.pipeline import Means
+
+        settings = self.project.settings
+        return Means(
+            store=self.store,
+            http=lambda: self.http,
+            tools=self.tools,
+            python_for=host_python_of,
+            reporter=lambda: Progress(verb, quiet=self.quiet),
+            warn=self.tell,
+            offline=bool(self.options.get("offline")),
+            jobs=int(self.options.get("jobs") or 12),
+            allow_bad_record=normalized({*self._many("allow_bad_record"), *settings.allow_bad_record}),
+        )
+
+    # The lock
+
+    @property
+    def formats(self) -> FormatPolicy:
+        """Which forms of a package are allowed."""
+        from crossdock.lock.formats import FormatPolicy
+
+        settings = self.project.settings
+        return FormatPolicy.parse(
+            only_binary=[*settings.only_binary, *self._many("only_binary")],
+            no_binary=[*settings.no_binary, *self._many("no_binary")],
+            linux_tags=self._many("allow_linux_tag"),
+        )
+
+    def lock(self) -> Lock:
+        """Return the lock of SOURCE: read if it is one, made by uv otherwise."""
+        from crossdock.cli.locking import lock_of
+
+        return lock_of(self)
+
+    def select(self, lock: Lock) -> list[Selection]:
+        """Choose for every target, with the extras, groups and formats asked for."""
+        from crossdock.lock.select import select
+
+        extras = list(lock.extras) if self.options.get("all_extras") else self.extras(lock)
+        groups = self.groups(lock)
+        return [
+            select(lock, target, extras=extras, groups=groups, formats=self.formats)
+            for target in self.targets
+        ]
+
+    def extras(self, lock: Lock) -> list[str]:
+        """Return the extras asked for on the command line, else the project's that the lock knows."""
+        asked = [name for value in self._many("extra") for name in value.split(",")]
+        return asked or [name for name in self.project.settings.extras if name in lock.extras]
+
+    def groups(self, lock: Lock) -> list[str] | None:
+        """Return the groups asked for, else the project's that the lock knows, None for the lock's defaults."""
+        asked = [name for value in self._many("group") for name in value.split(",")]
+        if asked:
+            return [*lock.default_groups, *asked]
+        return [name for name in self.project.settings.groups if name in lock.dependency_groups] or None
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Packages that are shipped in spite of findings."""
+        return normalized({*self._many("accept"), *self.project.settings.accept})
+
+
+def normalized(names: set[str]) -> frozenset[str]:
+    """Return package names in their normal form (PEP 503)."""
+    if not names:
+        return frozenset()
+    from packaging.utils import canonicalize_name
+
+    return frozenset(canonicalize_name(name) for name in names)
+
+
+def _source_date_epoch() -> int:
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return 315_532_800
+    if not text.isdigit():
+        raise UsageError(f"SOURCE_DATE_EPOCH is not a number of seconds: `{text}`", code="E-USAGE-EPOCH")
+    return int(text)

@@ -1,0 +1,331 @@
+"""Lock -> selections -> wheels in hand, fetched or built and audited, for many targets side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crossdock import __version__
+from crossdock.digest import Digest
+from crossdock.errors import LockError
+from crossdock.lock.select import Choice, Kind, Selection
+from crossdock.ship.assemble import path_rules
+from crossdock.ship.receipt import ShippedPackage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from crossdock.build.backend import BuildTools
+    from crossdock.build.pure import BuiltWheel
+    from crossdock.inspect.finding import Finding
+    from crossdock.lock.model import Lock, LockedFile
+    from crossdock.net.fetch import Download, Reporter
+    from crossdock.net.http import Http
+    from crossdock.safepath import PathRules
+    from crossdock.ship.unpacked import UnpackedWheel
+    from crossdock.store import Store
+    from crossdock.target.model import Target
+
+    #: A package, a file of it by digest, and the path rules that it is read under.
+    _Key = tuple[int, str, PathRules]
+
+#: zlib and SHA-256 release the interpreter, so unpacking gains from as many threads as there are cores.
+_UNPACKERS = 4
+
+#: Raised when the audit's rules change within a version.
+_AUDIT_FORM = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the pipeline works with: everything that touches the world is handed in.
+
+    `http` and `tools` are made when they are needed. `python_for` gives a host interpreter for builds, of
+    the minor version asked for if the host has one. `warn` takes a line for the user.
+    """
+
+    store: Store
+    http: Callable[[], Http]
+    tools: Callable[[], BuildTools]
+    python_for: Callable[[tuple[int, int]], str]
+    reporter: Callable[[], Reporter | None]
+    warn: Callable[[str], None]
+    offline: bool = False
+    jobs: int = 16
+    allow_bad_record: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelInHand:
+    """A wheel for a target, whole in the store and verified: what every shipment is made of."""
+
+    choice: Choice
+    filename: str
+    digest: Digest
+    blob: Path
+    unpacked: UnpackedWheel
+    direct_url: bytes | None = None
+    built_from: str | None = None
+
+    @property
+    def package(self) -> ShippedPackage:
+        """The receipt's entry for it."""
+        facts = self.unpacked.facts
+        notes = [f"start-up hook: {path}" for path in facts.start_up_hooks]
+        notes += [f"dropped: {path}" for path in self.unpacked.dropped]
+        return ShippedPackage(
+            name=self.choice.name,
+            version=facts.version,
+            wheel=self.filename,
+            sha256=self.digest.hex if self.digest.algorithm == "sha256" else str(self.digest),
+            built_from=self.built_from,
+            notes=tuple(notes),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """All wheels of one target in the lock's order, and what the audit found."""
+
+    target: Target
+    wheels: tuple[WheelInHand, ...]
+    findings: tuple[Finding, ...]
+
+
+def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Gathered]:
+    """Bring every chosen file into the store, build what is pure source, verify and audit; one entry a selection.
+
+    Raises `LockError` for a package without a fitting file, `FetchError`, `ArchiveError` or `BuildError` for
+    the first file that fails. Findings are returned, not raised: the caller decides.
+    """
+    for selection in selections:
+        selection.require()
+    hands = _Hands(lock, means)
+    with ThreadPoolExecutor(_UNPACKERS) as pool:
+        wanted = {
+            (id(choice.package), _file_key(choice), path_rules(selection.target)): (choice, selection.target)
+            for selection in selections
+            for choice in selection.choices
+        }
+        prepared = hands.prepare(wanted, pool)
+    return [
+        _audited(
+            means.store,
+            selection.target,
+            tuple(
+                prepared[id(choice.package), _file_key(choice), path_rules(selection.target)]
+                for choice in selection.choices
+            ),
+        )
+        for selection in selections
+    ]
+
+
+def _file_key(choice: Choice) -> str:
+    if choice.file is not None:
+        return str(choice.file.digest)
+    return f"directory:{choice.package.directory.path}" if choice.package.directory else ""
+
+
+class _Hands:
+    """Gets the wheels of one call of `gather`, each file once whatever the number of targets."""
+
+    def __init__(self, lock: Lock, means: Means) -> None:
+        self._lock = lock
+        self._means = means
+
+    def prepare(
+        self, wanted: Mapping[_Key, tuple[Choice, Target]], pool: ThreadPoolExecutor
+    ) -> dict[_Key, WheelInHand]:
+        """Return the wheel of each wanted (package, file, path rules); unpacking overlaps the downloads."""
+        by_file: dict[str, list[_Key]] = {}
+        for key in wanted:
+            by_file.setdefault(key[1], []).append(key)
+        futures: dict[_Key, Future[WheelInHand]] = {}
+
+        def arrived(file_key: str, blob: Path | None) -> None:
+            for key in by_file[file_key]:
+                choice, target = wanted[key]
+                futures[key] = pool.submit(self._wheel, choice, target, blob, key[2])
+
+        try:
+            for file_key, blob in self._files({key[1]: wanted[key][0] for key in wanted}):
+                arrived(file_key, blob)
+            return {key: future.result() for key, future in futures.items()}
+        except BaseException:
+            for future in futures.values():
+                future.cancel()
+            raise
+
+    def _files(self, choices: Mapping[str, Choice]) -> Iterable[tuple[str, Path | None]]:
+        """Give each file as soon as it is in the store: what is there first, then the downloads as they end."""
+        missing: dict[str, LockedFile] = {}
+        for key, choice in choices.items():
+            file = choice.file
+            if file is None:
+                yield key, None
+                continue
+            blob = self._means.store.blob(file.digest)
+            if blob is not None:
+                yield key, blob
+            elif file.path is not None:
+                yield key, self._take_local(file)
+            else:
+                missing[key] = file
+        if missing:
+            yield from self._download(missing)
+
+    def _take_local(self, file: LockedFile) -> Path:
+        path = self._local(file.path or "")
+        try:
+            with path.open("rb") as source:
+                return self._means.store.ingest(
+                    file.digest, iter(lambda: source.read(1 << 20), b""), file.size
+                )
+        except OSError as error:
+            raise LockError(
+                f"cannot read `{path}`, which the lock names: {error.strerror}",
+                code="E-LOCK-PATH",
+                hint="paths in a lock are relative to it: is the file where it was when the lock was made?",
+            ) from error
+
+    def _local(self, path: str) -> Path:
+        if self._lock.directory is None:
+            raise LockError(
+                f"the lock names the local path `{path}` but was not read from a file", code="E-LOCK-PATH"
+            )
+        return self._lock.directory / path
+
+    def _download(self, missing: Mapping[str, LockedFile]) -> Iterable[tuple[str, Path]]:
+        from crossdock.net.fetch import Download, fetch_all  # a warm store needs no network
+
+        downloads: dict[Download, str] = {
+            Download(url=file.url or "", digest=file.digest, size=file.size, name=file.filename): key
+            for key, file in missing.items()
+        }
+        means = self._means
+        fetched = fetch_all(
+            downloads,
+            store=means.store,
+            http=None if means.offline else means.http(),
+            jobs=means.jobs,
+            reporter=means.reporter(),
+        )
+        for download, blob in fetched:
+            yield downloads[download], blob
+
+    def _wheel(self, choice: Choice, target: Target, blob: Path | None, rules: PathRules) -> WheelInHand:
+        file = choice.file
+        if file is not None and blob is not None and file.filename.endswith(".whl"):
+            return self._in_hand(choice, file.filename, file.digest, blob, rules, built_from=None)
+        built = self._built(choice, target, blob)
+        digest = Digest("sha256", built.sha256)
+        path = self._means.store.blob(digest) or self._means.store.ingest(
+            digest, (built.content,), len(built.content)
+        )
+        source = f"{file.filename} {file.digest}" if file else "a local directory"
+        return self._in_hand(choice, built.filename, digest, path, rules, built_from=source)
+
+    def _in_hand(
+        self,
+        choice: Choice,
+        filename: str,
+        digest: Digest,
+        blob: Path,
+        rules: PathRules,
+        *,
+        built_from: str | None,
+    ) -> WheelInHand:
+        from crossdock.ship.unpacked import unpack_wheel
+
+        unpacked = unpack_wheel(
+            self._means.store,
+            digest,
+            blob,
+            filename,
+            rules=rules,
+            allow_bad_record=choice.name in self._means.allow_bad_record,
+        )
+        return WheelInHand(
+            choice=choice,
+            filename=filename,
+            digest=digest,
+            blob=blob,
+            unpacked=unpacked,
+            direct_url=_direct_url(choice),
+            built_from=built_from,
+        )
+
+    def _built(self, choice: Choice, target: Target, blob: Path | None) -> BuiltWheel:
+        from crossdock.build import cached
+
+        means = self._means
+        python = means.python_for(target.python.version)
+        if blob is None or choice.file is None:
+            directory = choice.package.directory
+            return cached.directory(
+                self._local(directory.path if directory else ""), means.tools(), python=python
+            )
+        means.warn(f"building {choice.file.filename}: the lock has no wheel of `{choice.name}` that fits")
+        return cached.sdist(
+            means.store, blob, choice.file.filename, choice.file.digest, means.tools(), python=python
+        )
+
+
+def _direct_url(choice: Choice) -> bytes | None:
+    """Return direct_url.json for what did not come from an index (PEP 610).
+
+    A local path is left out: it would tell the host's directories.
+    """
+    if choice.kind is not Kind.ARCHIVE or choice.file is None or choice.file.url is None:
+        return None
+    import json
+
+    from crossdock.net.url import without_login
+
+    digest = choice.file.digest
+    value: dict[str, object] = {
+        "archive_info": {"hashes": {digest.algorithm: digest.hex}},
+        "url": without_login(choice.file.url),
+    }
+    if choice.file.subdirectory:
+        value["subdirectory"] = choice.file.subdirectory
+    return json.dumps(value, sort_keys=True).encode()
+
+
+def _audited(store: Store, target: Target, wheels: tuple[WheelInHand, ...]) -> Gathered:
+    """Audit all binaries of a target together; the same wheels for the same target are audited once."""
+    if not any(wheel.unpacked.binaries for wheel in wheels):
+        return Gathered(target=target, wheels=wheels, findings=())
+    from crossdock.inspect.finding import Finding, Severity
+
+    digests = ",".join(sorted(str(wheel.digest) for wheel in wheels))
+    key = f"{_AUDIT_FORM} {__version__} {target.key} {Digest.of(digests.encode()).hex}"
+    known = store.get_fact("audit", key)
+    if isinstance(known, list):
+        findings = tuple(Finding(**{**item, "severity": Severity(item["severity"])}) for item in known)
+    else:
+        findings = _audit(target, wheels)
+        store.put_fact("audit", key, [finding.to_json() for finding in findings])
+    return Gathered(target=target, wheels=wheels, findings=findings)
+
+
+def _audit(target: Target, wheels: Sequence[WheelInHand]) -> tuple[Finding, ...]:
+    from crossdock.inspect.audit import audit
+    from crossdock.inspect.binary import Binary
+    from crossdock.inspect.finding import AuditFile
+
+    files = [
+        AuditFile(
+            path=path,
+            package=wheel.choice.name,
+            wheel=wheel.filename,
+            tags=wheel.unpacked.tags,
+            binary=Binary.from_json(facts),
+        )
+        for wheel in wheels
+        for path, facts in wheel.unpacked.binaries
+    ]
+    return audit(files, target)

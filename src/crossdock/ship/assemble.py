@@ -1,0 +1,119 @@
+"""All wheels of a target together: one map of paths, collisions refused, and the receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from crossdock.errors import ArchiveError, ShipError
+from crossdock.ship.installed import directory_layout, installed_files
+from crossdock.ship.receipt import Receipt, ShippedPackage
+from crossdock.ship.tree import PlacedFile, place_files
+from crossdock.target.model import Os
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossdock.safepath import PathRules
+    from crossdock.ship.unpacked import UnpackedWheel
+    from crossdock.target.model import Target
+
+
+class Cargo(Protocol):
+    """What is loaded: an unpacked wheel, its entry for the receipt, and where it came from."""
+
+    @property
+    def unpacked(self) -> UnpackedWheel: ...  # noqa: D102
+    @property
+    def package(self) -> ShippedPackage: ...  # noqa: D102
+    @property
+    def direct_url(self) -> bytes | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """Everything that goes into one tree: files by path, the receipt, and what runs at Python's start."""
+
+    files: dict[str, PlacedFile]
+    receipt: Receipt
+    start_up_hooks: tuple[str, ...]
+
+
+def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None = None) -> Shipment:
+    """Lay out `cargo` for `install --target`; the order of the wheels does not matter.
+
+    Two wheels may hold one path if the bytes are the same; otherwise `ShipError` names both owners. So it
+    does for names that are one on the target's file system: upper and lower case, Unicode forms.
+    """
+    layout = directory_layout(target, interpreter)
+    files: dict[str, PlacedFile] = {}
+    owners: dict[str, str] = {}
+    ordered = sorted(cargo, key=lambda item: item.package.name)
+    for item in ordered:
+        label = f"{item.package.name} {item.package.version}"
+        installed = installed_files(
+            item.unpacked.facts, target, layout, read=item.unpacked.read, direct_url=item.direct_url
+        )
+        for entry in place_files(item.unpacked.directory, installed):
+            path = entry.file.path
+            other = files.get(path)
+            if other is None:
+                files[path] = entry
+                owners[path] = label
+            elif (other.file.sha256, other.file.executable) != (entry.file.sha256, entry.file.executable):
+                raise ShipError(
+                    f"`{owners[path]}` and `{label}` both write `{path}`, and differ",
+                    code="E-SHIP-COLLISION",
+                    places=[
+                        f"{owners[path]}: sha256 {other.file.sha256}",
+                        f"{label}: sha256 {entry.file.sha256}",
+                    ],
+                    hint="only one of the two can be installed; drop one from the requirements",
+                )
+    _refuse_twins(files, owners, target)
+    receipt = Receipt(
+        target=_canonical(target),
+        packages=tuple(item.package for item in ordered),
+        files={path: entry.file.sha256 for path, entry in sorted(files.items())},
+    )
+    hooks = tuple(
+        f"{path} ({item.package.name})" for item in ordered for path in item.unpacked.facts.start_up_hooks
+    )
+    return Shipment(files=files, receipt=receipt, start_up_hooks=hooks)
+
+
+def _canonical(target: Target) -> str:
+    from crossdock.target.names import canonical_name
+
+    return canonical_name(target)
+
+
+def _refuse_twins(files: dict[str, PlacedFile], owners: dict[str, str], target: Target) -> None:
+    """Refuse paths of different wheels that are one on the target, and a file where another needs a directory."""
+    from crossdock.safepath import PathSet, parse_member_path
+
+    rules = path_rules(target)
+    seen = PathSet(rules)
+    for path in sorted(files):
+        try:
+            seen.add_file(parse_member_path(path, rules))
+        except ArchiveError as error:
+            raise ShipError(
+                f"`{owners[path]}` cannot be installed beside the others: {error.message}",
+                code="E-SHIP-COLLISION",
+                places=error.places,
+                hint="the names are one on the target's file system; drop one of the packages",
+            ) from error
+
+
+def path_rules(target: Target) -> PathRules:
+    """Return the rules that paths must keep on the target's file system."""
+    from crossdock.safepath import PathRules
+
+    match target.os:
+        case Os.WINDOWS:
+            return PathRules.WINDOWS
+        case Os.MACOS | Os.IOS:
+            return PathRules.MACOS
+        case Os.LINUX | Os.ANDROID | Os.EMSCRIPTEN:
+            return PathRules.POSIX
