@@ -91,7 +91,7 @@ def retry_after(value: str | None) -> float | None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", value.strip()):
         return float(value)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare
+    from email.utils import parsedate_to_datetime  # rare
 
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())

@@ -114,7 +114,7 @@ def read_netrc(path: Path | None) -> dict[str, Login]:
     """
     if path is None or not path.is_file():
         return {}
-    import netrc  # noqa: PLC0415 - most have none
+    import netrc  # most have none
 
     try:
         parsed = netrc.netrc(str(path))

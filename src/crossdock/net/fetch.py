@@ -97,7 +97,7 @@ def fetch_all(
 
 
 def _offline(missing: Sequence[Download]) -> FetchError:
-    from crossdock.net.url import redact  # noqa: PLC0415 - only to report
+    from crossdock.net.url import redact  # only to report
 
     count = len(missing)
     return FetchError(
@@ -115,8 +115,8 @@ class _Crew:
         self, downloads: Sequence[Download], *, store: Store, http: Http, jobs: int, reporter: Reporter
     ) -> None:
         # Threads cost 4 ms to import; a run from the store needs none.
-        import queue  # noqa: PLC0415
-        import threading  # noqa: PLC0415
+        import queue
+        import threading
 
         self._groups = _by_digest(downloads)
         self._store = store
@@ -149,7 +149,7 @@ class _Crew:
                 yield download, outcome
 
     def stop(self) -> None:
-        import time  # noqa: PLC0415 - as above
+        import time  # as above
 
         self._stop.set()
         end = time.monotonic() + _STOP_SECONDS
@@ -158,7 +158,7 @@ class _Crew:
         self._reporter.finished()
 
     def _work(self) -> None:
-        import queue  # noqa: PLC0415 - as above
+        import queue  # as above
 
         while not self._stop.is_set():
             try:

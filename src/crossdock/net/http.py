@@ -163,7 +163,7 @@ class Http:
         """
         target = Url.parse(url)
         if target.scheme == "file":
-            from crossdock.net.local import read_local  # noqa: PLC0415 - rare
+            from crossdock.net.local import read_local  # rare
 
             return Response(status=200, headers={}, body=read_local(target, limit), url=target.text)
         attempts = Attempts(self.settings, target, cancelled=_never)
@@ -197,7 +197,7 @@ class Http:
         byte counts from the calling thread, negative ones when bytes had to be thrown away. Raise
         `FetchError` as `request` does, and `E-FETCH-HASH`, or `StoreError` for the disk.
         """
-        from crossdock.net.transfer import download  # noqa: PLC0415 - it imports this module
+        from crossdock.net.transfer import download  # it imports this module
 
         return download(
             self,
@@ -298,9 +298,9 @@ class Http:
 
     def _make_pool(self, proxy: str | None, *, verify: bool) -> Any:
         # 65 ms to import: only when something is really sent.
-        import urllib3  # noqa: PLC0415
+        import urllib3
 
-        from crossdock.net.tls import make_context  # noqa: PLC0415
+        from crossdock.net.tls import make_context
 
         if not verify:
             # The user named the host as trusted; saying so again at each request helps nobody.
@@ -373,14 +373,14 @@ def _too_large(url: Url, limit: int) -> FetchError:
 
 
 def _basic(login: Login) -> str:
-    import base64  # noqa: PLC0415 - few need it
+    import base64  # few need it
 
     return "Basic " + base64.b64encode(f"{login.username}:{login.password}".encode()).decode("ascii")
 
 
 def _expected(error: Exception) -> Exception:
     """Pass what a network does on; a mistake of ours is not a network failure."""
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - loaded by now
+    from urllib3.exceptions import HTTPError  # loaded by now
 
     if isinstance(error, (HTTPError, OSError)) or type(error).__module__ == "http.client":
         return error

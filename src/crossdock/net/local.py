@@ -18,8 +18,8 @@ _CHUNK = 1 << 20
 def local_path(text: str) -> Path | None:
     """Return the path that a `file://` URL or a plain path means, None for a URL of another scheme."""
     if text[:5].lower() == "file:":
-        from urllib.parse import urlsplit  # noqa: PLC0415 - plain paths do without
-        from urllib.request import url2pathname  # noqa: PLC0415 - heavy, and correct on every system
+        from urllib.parse import urlsplit  # plain paths do without
+        from urllib.request import url2pathname  # heavy, and correct on every system
 
         parts = urlsplit(text)
         # RFC 8089: an empty host or localhost; another host would be a network share.

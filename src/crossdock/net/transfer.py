@@ -201,7 +201,7 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     modified, date = headers.get("last-modified"), headers.get("date")
     if modified is None or date is None:
         return None
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - most servers send an ETag
+    from email.utils import parsedate_to_datetime  # most servers send an ETag
 
     try:
         # RFC 9110, 8.8.2.2: strong when the file had not changed for a while before it was sent.

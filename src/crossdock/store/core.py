@@ -105,9 +105,9 @@ class Store:
     @classmethod
     def _open_temporary(cls, *, lower: Path | None, boot: Callable[[], str | None]) -> Self:
         # All three are of no use to a process that has its store.
-        import atexit  # noqa: PLC0415
-        import shutil  # noqa: PLC0415
-        import tempfile  # noqa: PLC0415
+        import atexit
+        import shutil
+        import tempfile
 
         try:
             root = Path(tempfile.mkdtemp(prefix="crossdock-store-"))
@@ -200,7 +200,7 @@ class Store:
         that until the machine starts anew; then `prove` looks at it once (a power cut may have emptied files
         whose names survived), and a tree that fails, or that nobody can prove, is made again.
         """
-        from crossdock.store.trees import provide_tree  # noqa: PLC0415 - not every run has trees
+        from crossdock.store.trees import provide_tree  # not every run has trees
 
         return provide_tree(self, _named(kind), key, make, prove=prove, boot=self._boot())
 
@@ -213,7 +213,7 @@ class Store:
 
     def info(self) -> StoreInfo:
         """Count what is in the store."""
-        from crossdock.store.report import info  # noqa: PLC0415 - `cache` commands only
+        from crossdock.store.report import info  # `cache` commands only
 
         return info(self)
 
@@ -224,7 +224,7 @@ class Store:
 
         `provers` maps a kind of tree to a function of its key and path that tells whether it is whole.
         """
-        from crossdock.store.report import verify  # noqa: PLC0415 - as above
+        from crossdock.store.report import verify  # as above
 
         return verify(self, heal=heal, provers=provers or {})
 
@@ -233,7 +233,7 @@ class Store:
 
         Safe beside running processes: while there are any, nothing used in the last day is touched.
         """
-        from crossdock.store.report import prune  # noqa: PLC0415 - as above
+        from crossdock.store.report import prune  # as above
 
         return prune(self, older_than=older_than, max_size=max_size)
 

@@ -13,7 +13,7 @@ _SEAL = 32  # hex digits of sha256 kept: against accidents, not against an attac
 
 def seal(value: Any) -> bytes:
     """Return a JSON value as bytes with its own checksum in front."""
-    import json  # noqa: PLC0415 - 10 ms that a bare `--version` need not pay
+    import json  # 10 ms that a bare `--version` need not pay
 
     body = json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
     return hashlib.sha256(body).hexdigest()[:_SEAL].encode() + b"\n" + body
@@ -21,7 +21,7 @@ def seal(value: Any) -> bytes:
 
 def unseal(data: bytes) -> Any | None:
     """Return the value of `seal`'s bytes, or None when they are not whole."""
-    import json  # noqa: PLC0415 - as above
+    import json  # as above
 
     mark, _, body = data.partition(b"\n")
     if hashlib.sha256(body).hexdigest()[:_SEAL].encode() != mark:

@@ -126,7 +126,7 @@ def remove_tree(store: Store, path: Path) -> None:
 
 def discard(path: Path, *, quietly: bool = False) -> None:
     """Delete a directory tree, whatever modes it has; a missing one is no error."""
-    import shutil  # noqa: PLC0415 - 8 ms, and a warm install deletes nothing
+    import shutil  # 8 ms, and a warm install deletes nothing
 
     if not path.exists():
         return
