@@ -107,7 +107,7 @@ def _ordered(table: Mapping[str, Any], order: tuple[str, ...]) -> list[str]:
     return known + sorted(key for key in table if key not in order)
 
 
-def _value(value: object, order: tuple[str, ...] = ()) -> str:
+def _value(value: object, order: tuple[str, ...] = ()) -> str:  # noqa: PLR0911 - one for each type of TOML
     match value:
         case bool():
             return "true" if value else "false"

@@ -246,18 +246,12 @@ class _Reader:
         )
 
     def _wheel(self, wheel: pylock.PackageWheel, place: str) -> LockedWheel:
-        filename = wheel.filename
-        parts = filename.removesuffix(".whl").split("-")
-        return LockedWheel(
-            filename=filename,
+        return parse_wheel_name(
+            wheel.filename,
             digest=self._digest(wheel.hashes, place),
             url=self._url(wheel.url, place),
             path=wheel.path,
             size=self._size(wheel.size, place),
-            build=_build_number(parts[2]) if len(parts) > _WHEEL_PARTS else (-1, ""),
-            pythons=tuple(parts[-3].lower().split(".")),
-            abis=tuple(parts[-2].lower().split(".")),
-            platforms=tuple(parts[-1].lower().split(".")),
         )
 
     def _sdist(self, sdist: pylock.PackageSdist, place: str) -> LockedFile:
@@ -270,14 +264,33 @@ class _Reader:
         )
 
     def _archive(self, archive: pylock.PackageArchive, place: str) -> LockedFile:
+        filename = _last(archive.path) or _url_name(archive.url)
+        digest = self._digest(archive.hashes, place)
+        url, size = self._url(archive.url, place), self._size(archive.size, place)
+        if filename.endswith(".whl"):
+            # uv locks a wheel that was asked for by URL or path as an archive.
+            self._check_wheel_name(filename, place)
+            return parse_wheel_name(filename, digest=digest, url=url, path=archive.path, size=size)
         return LockedFile(
-            filename=_last(archive.path) or _url_name(archive.url),
-            digest=self._digest(archive.hashes, place),
-            url=self._url(archive.url, place),
+            filename=filename,
+            digest=digest,
+            url=url,
             path=archive.path,
-            size=self._size(archive.size, place),
+            size=size,
             subdirectory=archive.subdirectory,
         )
+
+    def _check_wheel_name(self, filename: str, place: str) -> None:
+        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+        try:
+            parse_wheel_filename(filename)
+        except InvalidWheelFilename as error:
+            raise LockError(
+                f"`{self._filename}` has a wheel whose name is not valid: `{filename}`",
+                code="E-LOCK-INVALID",
+                places=[place],
+            ) from error
 
     def _digest(self, hashes: Mapping[str, str], place: str) -> Digest:
         try:
@@ -311,6 +324,29 @@ class _Reader:
                 places=[f"{place}.url"],
             )
         return url
+
+
+def parse_wheel_name(
+    filename: str,
+    *,
+    digest: Digest,
+    url: str | None = None,
+    path: str | None = None,
+    size: int | None = None,
+) -> LockedWheel:
+    """Take a wheel's file name apart (binary distribution format); the name must be valid already."""
+    parts = filename.removesuffix(".whl").split("-")
+    return LockedWheel(
+        filename=filename,
+        digest=digest,
+        url=url,
+        path=path,
+        size=size,
+        build=_build_number(parts[2]) if len(parts) > _WHEEL_PARTS else (-1, ""),
+        pythons=tuple(parts[-3].lower().split(".")),
+        abis=tuple(parts[-2].lower().split(".")),
+        platforms=tuple(parts[-1].lower().split(".")),
+    )
 
 
 def _build_number(text: str) -> tuple[int, str]:

@@ -204,6 +204,7 @@ class _Resolution:
     def _finished(
         self, table: Mapping[str, Any], environments: list[str], extras: list[str], groups: list[str]
     ) -> dict[str, Any]:
+        inputs = inputs_digest(self.source)
         finished: dict[str, Any] = {
             "lock-version": "1.0",
             "created-by": "crossdock",
@@ -212,7 +213,7 @@ class _Resolution:
             "extras": sorted(extras),
             "dependency-groups": sorted(groups),
             "packages": table.get("packages", []),
-            "tool": {"crossdock": {"inputs": inputs_digest(self.source)}},
+            "tool": {"crossdock": {"inputs": inputs}} if inputs else {},
         }
         return {key: value for key, value in finished.items() if value or key == "packages"}
 
@@ -373,4 +374,4 @@ def _pins(packages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _forked(package: Mapping[str, Any], packages: Sequence[Mapping[str, Any]]) -> bool:
-    return sum(other["name"] == package["name"] for other in packages) > 1
+    return [other["name"] for other in packages].count(package["name"]) > 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crossdock.errors import LockError
 from crossdock.lock.formats import FormatPolicy
 from crossdock.lock.model import Lock, LockedFile, LockedPackage, LockedWheel, Rejection
+from crossdock.lock.rank import bare_linux, best_tag, best_wheel, tag_ranks
 from crossdock.lock.why import why_not
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ class Choice:
     def _reason_against(self, wheel: LockedWheel) -> str:
         if not self.policy.allows_wheel(self.name):
             return "wheels are refused by --no-binary"
-        ranks = _ranks(self.target)
-        if _best_tag(wheel, ranks, linux=_bare_linux(self.target, self.policy, self.name)) is not None:
+        if best_tag(wheel, tag_ranks(self.target), linux=_linux(self.target, self.policy, self.name)):
             return f"{self.tag} is preferred" if self.tag else "another file is preferred"
         return why_not(wheel, self.target)
 
@@ -360,7 +360,7 @@ class _Selector:
         names = ", ".join(variables)
         return f"say {names} under `[markers]` in a target file, or with the target's marker overrides"
 
-    def _choice(self, package: LockedPackage) -> Choice:
+    def _choice(self, package: LockedPackage) -> Choice:  # noqa: PLR0911 - one for each step of PEP 751
         """Choose the source of one package, in the order of PEP 751's last step."""
         if (
             package.requires_python is not None
@@ -375,10 +375,14 @@ class _Selector:
             return self._made(package, Kind.DIRECTORY, reason="a source tree on this disk")
         # - Else if `packages.archive` is set ...
         if package.archive is not None:
-            return self._made(package, Kind.ARCHIVE, file=package.archive, reason="locked by its URL or path")
+            return self._archive(package, package.archive)
         # - Else if there are entries for `packages.wheels`: look for the appropriate wheel file ...
         if self.policy.allows_wheel(package.name):
-            best = self._best_wheel(package)
+            best = best_wheel(
+                package.wheels,
+                tag_ranks(self.target),
+                linux=_linux(self.target, self.policy, package.name),
+            )
             if best is not None:
                 wheel, tag = best
                 return self._made(package, Kind.WHEEL, file=wheel, tag=tag, reason=f"best tag {tag}")
@@ -411,19 +415,19 @@ class _Selector:
             reason=reason,
         )
 
-    def _best_wheel(self, package: LockedPackage) -> tuple[LockedWheel, str] | None:
-        """Return the wheel with the lowest rank, among equals the highest build number, then the first."""
-        ranks = _ranks(self.target)
-        linux = _bare_linux(self.target, self.policy, package.name)
-        best: tuple[int, LockedWheel, str] | None = None
-        for wheel in package.wheels:
-            found = _best_tag(wheel, ranks, linux=linux)
-            if found is None:
-                continue
-            rank, tag = found
-            if best is None or rank < best[0] or (rank == best[0] and wheel.build > best[1].build):
-                best = (rank, wheel, tag)
-        return None if best is None else (best[1], best[2])
+    def _archive(self, package: LockedPackage, archive: LockedFile) -> Choice:
+        """Take the archive; one that is a wheel must fit like any other, though PEP 751 does not ask for it."""
+        if not isinstance(archive, LockedWheel):
+            return self._made(package, Kind.ARCHIVE, file=archive, reason="locked by its URL or path")
+        found = best_tag(
+            archive, tag_ranks(self.target), linux=_linux(self.target, self.policy, package.name)
+        )
+        if found is None:
+            why = f"{archive.filename} does not fit: {why_not(archive, self.target)}"
+            return self._made(package, Kind.NONE, reason=why)
+        return self._made(
+            package, Kind.ARCHIVE, file=archive, tag=found[1], reason="a wheel locked by its URL or path"
+        )
 
     def _no_wheel_reason(self, package: LockedPackage) -> str:
         if not package.wheels:
@@ -437,6 +441,10 @@ class _Selector:
         return f"none of {len(package.wheels)} wheels fits (nearest: {nearest.filename}: {nearest.reason})"
 
 
+def _linux(target: Target, policy: FormatPolicy, name: str) -> str | None:
+    return bare_linux(target) if policy.allows_linux_tag(name) else None
+
+
 def _vcs_reason(package: LockedPackage) -> str:
     vcs = package.vcs
     where = (vcs.url or vcs.path or "") if vcs else ""
@@ -448,69 +456,3 @@ def _nearest(package: LockedPackage, target: Target) -> Rejection:
     """Return the wheel that came nearest, by the fewest and most telling reasons."""
     reasons = [Rejection(wheel.filename, why_not(wheel, target)) for wheel in package.wheels]
     return min(reasons, key=lambda item: (item.reason.count(";"), not item.reason.startswith("needs")))
-
-
-_TagKey = tuple[str, str, str]
-
-
-def _ranks(target: Target) -> Mapping[_TagKey, int]:
-    """Return the target's tags as string triples with their ranks.
-
-    Strings, since making a `packaging.tags.Tag` for each tag of 20,000 wheels takes longer than all the rest.
-    """
-    known = _RANKS.get(target)
-    if known is None:
-        from crossdock.target.tags import wheel_tags
-
-        known = {}
-        for rank, tag in enumerate(wheel_tags(target)):
-            known.setdefault((tag.interpreter, tag.abi, tag.platform), rank)
-        if len(_RANKS) >= _MAX_RANKS:
-            _RANKS.clear()
-        _RANKS[target] = known
-    return known
-
-
-_MAX_RANKS = 64
-_RANKS: dict[Target, Mapping[_TagKey, int]] = {}
-
-
-def _bare_linux(target: Target, policy: FormatPolicy, name: str) -> str | None:
-    """Return the bare tag (`linux_aarch64`) if the user allows it for this package."""
-    if target.libc is None or not policy.allows_linux_tag(name):
-        return None
-    return f"linux_{target.arch}"
-
-
-def _best_tag(
-    wheel: LockedWheel, ranks: Mapping[_TagKey, int], *, linux: str | None
-) -> tuple[int, str] | None:
-    """Return the lowest rank among the wheel's tags, with that tag, or None if the target knows none."""
-    best: tuple[int, str] | None = None
-    for platform in wheel.platforms:
-        for abi in wheel.abis:
-            for python in wheel.pythons:
-                rank = ranks.get((python, abi, platform))
-                if rank is not None and (best is None or rank < best[0]):
-                    best = (rank, f"{python}-{abi}-{platform}")
-    if best is None and linux is not None and linux in wheel.platforms:
-        return _best_linux_tag(wheel, ranks, linux)
-    return best
-
-
-def _best_linux_tag(wheel: LockedWheel, ranks: Mapping[_TagKey, int], linux: str) -> tuple[int, str] | None:
-    """Rank an allowed bare Linux tag behind every honest one, and among themselves by Python and ABI."""
-    order: dict[tuple[str, str], int] = {}
-    for (python, abi, platform), rank in ranks.items():
-        if platform != "any":
-            order.setdefault((python, abi), rank)
-    found = [
-        (order[python, abi], f"{python}-{abi}-{linux}")
-        for python in wheel.pythons
-        for abi in wheel.abis
-        if (python, abi) in order
-    ]
-    if not found:
-        return None
-    rank, tag = min(found)
-    return (rank + len(ranks), tag)

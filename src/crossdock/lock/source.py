@@ -8,7 +8,6 @@ import re
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import LockError, UsageError
@@ -16,6 +15,7 @@ from crossdock.lock.pylock import is_lock_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 _SCRIPT_BLOCK = re.compile(r"(?m)^# /// script[ \t]*\n(?P<content>(?:^#(?:| .*)\n)+?)^# ///[ \t]*$")
 _FILE_SUFFIXES = (".toml", ".txt", ".in", ".py", ".lock", ".whl", ".tar.gz", ".zip", ".cfg")
@@ -99,16 +99,19 @@ def _by_path(word: str, directory: Path, *, constraints: tuple[Path, ...], reloc
         return _in_directory(path, relock=relock)
     if not word.endswith(_FILE_SUFFIXES) or not path.is_file():
         return None
-    if is_lock_name(path.name):
-        return Source(kind=SourceKind.LOCK, directory=path.parent, path=path)
-    if path.name == "uv.lock":
-        return Source(kind=SourceKind.UV_LOCK, directory=path.parent, path=path)
-    if path.name == "pyproject.toml":
-        return Source(kind=SourceKind.PROJECT, directory=path.parent, path=path, constraints=constraints)
-    if path.suffix == ".py":
+    kind = _kind_of(path)
+    if kind is None:
+        return None
+    if kind is SourceKind.SCRIPT:
         script_metadata(path)
-        return Source(kind=SourceKind.SCRIPT, directory=path.parent, path=path, constraints=constraints)
-    return None
+    return Source(kind=kind, directory=path.parent, path=path, constraints=constraints)
+
+
+def _kind_of(path: Path) -> SourceKind | None:
+    if is_lock_name(path.name):
+        return SourceKind.LOCK
+    known = {"uv.lock": SourceKind.UV_LOCK, "pyproject.toml": SourceKind.PROJECT}
+    return known.get(path.name) or (SourceKind.SCRIPT if path.suffix == ".py" else None)
 
 
 def _is_pathlike(word: str) -> bool:
@@ -183,7 +186,7 @@ def _requirement(word: str, directory: Path) -> str:
 
 def script_metadata(path: Path) -> dict[str, Any]:
     """Return the inline metadata of a script (PEP 723); `LockError` if it has none or two."""
-    found = [match for match in _SCRIPT_BLOCK.finditer(read_text(path))]
+    found = list(_SCRIPT_BLOCK.finditer(read_text(path)))
     if len(found) != 1:
         what = "more than one block" if found else "no block"
         raise LockError(

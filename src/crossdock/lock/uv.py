@@ -25,7 +25,6 @@ _HOST_VARIABLES = (
     "UV_WORKING_DIR",
     "UV_WORKING_DIRECTORY",
     "UV_MANAGED_PYTHON",
-    "UV_TORCH_BACKEND",
     "UV_CUSTOM_COMPILE_COMMAND",
     "UV_FROZEN",
     "UV_LOCKED",
@@ -60,7 +59,11 @@ def run_uv(arguments: Sequence[str], *, directory: Path, environ: Mapping[str, s
     names a Python of this host is left out. Raises `UvFailed`, or `LockError` where uv cannot be started.
     """
     clean = {name: value for name, value in environ.items() if name not in _HOST_VARIABLES}
+    if clean.get("UV_TORCH_BACKEND") == "auto":
+        # It would look at this machine's graphics card.
+        del clean["UV_TORCH_BACKEND"]
     clean |= {
+        "GIT_TERMINAL_PROMPT": "0",
         # It must resolve for targets, not fetch an interpreter for each.
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_NO_PROGRESS": "1",

@@ -77,7 +77,7 @@ def _nearness(reason: str) -> int:
     return next((i for i, start in enumerate(order) if reason.startswith(start)), len(order))
 
 
-def _one_platform(platform: str, target: Target) -> str:
+def _one_platform(platform: str, target: Target) -> str:  # noqa: PLR0911 - one for each family of tags
     if match := _PERENNIAL.fullmatch(platform):
         kind = LibcKind.GLIBC if match[1] == "manylinux" else LibcKind.MUSL
         return _linux_reason(kind, (int(match[2]), int(match[3])), match[4], target)
