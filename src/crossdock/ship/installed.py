@@ -163,7 +163,7 @@ def installed_files(
 def _made(path: str, content: bytes, *, executable: bool = False) -> InstalledFile:
     from hashlib import sha256
 
-    return InstalledFile(path, sha256(content).hexdigest(), len(content), executable, content, False)
+    return InstalledFile(path, sha256(content).hexdigest(), len(content), executable, content, shareable=False)
 
 
 def _entry_points(

@@ -1,0 +1,1 @@
+"""A source distribution becomes a wheel."""

@@ -1,0 +1,123 @@
+"""A pure Python source distribution becomes a wheel, and only if the wheel proves to be pure."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossdock.build.backend import BuildTools, build_wheel
+from crossdock.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from crossdock.archive.sdist import Sdist
+    from crossdock.archive.wheel import Wheel
+
+#: A built wheel's file name, bytes and SHA-256.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltWheel:
+    """A wheel made here: its file name and its bytes, the same for the same source whoever builds it."""
+
+    filename: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The hex SHA-256 of the content."""
+        return sha256(self.content).hexdigest()
+
+
+def build_pure_sdist(sdist: Sdist, tools: BuildTools, *, python: str) -> BuiltWheel:
+    """Build an opened source distribution; raise `BuildError` if it is native or does not build.
+
+    It is refused before its code runs if its sources say that it compiles something, and after if the
+    wheel holds a binary or is tagged for a platform: a host binary never goes on.
+    """
+    if sdist.native_sources:
+        raise BuildError(
+            f"`{sdist.filename}` is not pure Python: it must be cross-built",
+            code="E-BUILD-NATIVE",
+            places=list(sdist.native_sources[:5]),
+            hint="lock a version that has a wheel for the target: `crossdock plan` names the newest",
+        )
+    with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
+        work = Path(name)
+        source = work / f"{sdist.name}-{sdist.version}"
+        _extract(sdist, source)
+        return _build(source, work, tools, python=python, what=sdist.filename)
+
+
+def build_pure_directory(directory: Path, tools: BuildTools, *, python: str) -> BuiltWheel:
+    """Build a source tree on this disk, from a copy, under the same rules."""
+    if not directory.is_dir():
+        raise BuildError(f"no source tree at `{directory}`", code="E-BUILD-NO-SOURCE")
+    with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
+        work = Path(name)
+        source = work / directory.resolve().name
+        skip = shutil.ignore_patterns(
+            ".git", ".hg", ".venv", "venv", "__pycache__", "*.pyc", "node_modules", ".tox"
+        )
+        shutil.copytree(directory, source, symlinks=True, ignore=skip)
+        return _build(source, work, tools, python=python, what=directory.name)
+
+
+def _extract(sdist: Sdist, source: Path) -> None:
+    """Write the files of a source distribution; its names were proven safe by the reader."""
+    for file in sdist.files:
+        path = source.joinpath(*str(file.path).split("/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as out:
+            out.write(sdist.read(file))
+        path.chmod(0o755 if file.executable else 0o644)
+
+
+def _build(source: Path, work: Path, tools: BuildTools, *, python: str, what: str) -> BuiltWheel:
+    from crossdock.archive.wheel import Wheel  # only when something is built
+    from crossdock.safepath import PathRules
+
+    path = build_wheel(source, work, tools, python=python)
+    wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
+    _prove_pure(wheel, what)
+    return BuiltWheel(filename=path.name, content=_canonical(wheel))
+
+
+def _prove_pure(wheel: Wheel, what: str) -> None:
+    from crossdock.inspect.binary import read_binary
+
+    platforms = sorted({tag.platform for tag in wheel.tags} - {"any"})
+    binaries = [
+        str(file.member.name) for file in wheel.files if read_binary(wheel.read(file), str(file.path))
+    ]
+    if platforms or binaries or not wheel.root_is_purelib:
+        raise BuildError(
+            f"`{what}` was taken for pure Python, but its wheel is not: it must be cross-built",
+            code="E-BUILD-NOT-PURE",
+            places=[*(f"tagged for {name}" for name in platforms), *binaries[:5]],
+            hint="lock a version that has a wheel for the target: `crossdock plan` names the newest",
+        )
+
+
+def _canonical(wheel: Wheel) -> bytes:
+    """Return the wheel written anew: sorted, dated 1980, stored, so that no backend or zlib shows in it."""
+    from crossdock.archive.zipwrite import ZipWriter
+
+    out = io.BytesIO()
+    with ZipWriter(out) as archive:
+        for name, content, executable in sorted(_members(wheel)):
+            archive.add(name, content, executable=executable, compress=False)
+    return out.getvalue()
+
+
+def _members(wheel: Wheel) -> Iterable[tuple[str, bytes, bool]]:
+    for file in wheel.files:
+        yield str(file.member.name), wheel.read(file), file.executable
+    # RECORD is not among the files: it records them. It is kept as the backend wrote it.
+    yield f"{wheel.dist_info}/RECORD", wheel.record_bytes, False
