@@ -274,13 +274,9 @@ def _careful(
         )
     try:
         found = parse_extra(bytes(view[data - extra : data]), raw_name)
-        numbers = (
-            found.numbers(l_size == ONES32, l_compressed == ONES32) if found.zip64 else [l_size, l_compressed]
-        )
+        l_size, l_compressed = found.local_sizes(l_size, l_compressed)
     except BadExtraError as error:
         refuse(filename, "E-ZIP-EXTRA", str(error), member=name, offset=offset)
-    l_size = numbers[0] if found.zip64 and l_size == ONES32 else l_size
-    l_compressed = numbers[1] if found.zip64 and l_compressed == ONES32 else l_compressed
     end = data + compressed
     stated, local = (crc, compressed, size), (l_crc, l_compressed, l_size)
     if flags & FLAG_DESCRIPTOR:

@@ -6,7 +6,7 @@ import zlib
 from struct import Struct
 from typing import NamedTuple
 
-from crossdock.archive.zipformat import EXTRA_UNICODE_PATH, EXTRA_ZIP64
+from crossdock.archive.zipformat import EXTRA_UNICODE_PATH, EXTRA_ZIP64, ONES32
 
 _FIELD = Struct("<2H")
 _UNICODE_PATH = Struct("<BL")
@@ -34,6 +34,21 @@ class Extra(NamedTuple):
             raise BadExtraError("a zip64 field does not hold exactly the values left out of the header")
         numbers = iter(int.from_bytes(found[at : at + 8], "little") for at in range(0, len(found), 8))
         return [next(numbers) if one else 0 for one in wanted]
+
+    def local_sizes(self, size: int, compressed: int) -> tuple[int, int]:
+        """Return size and compressed size of a local header whose own fields hold the given numbers.
+
+        A local zip64 field holds both (4.5.3, "MUST include BOTH"). Bazel's zipper writes it although both fit
+        into the header (protobuf's wheels): fine where they are equal.
+        """
+        if not self.zip64:
+            return size, compressed
+        if len(self.zip64) != 16:  # noqa: PLR2004  # two numbers of 8 bytes
+            raise BadExtraError("a zip64 field of a local header does not hold exactly the two sizes")
+        wide = int.from_bytes(self.zip64[:8], "little"), int.from_bytes(self.zip64[8:], "little")
+        if size not in {ONES32, wide[0]} or compressed not in {ONES32, wide[1]}:
+            raise BadExtraError("a zip64 field contradicts its local header")
+        return wide
 
 
 def parse_extra(extra: bytes, name: bytes) -> Extra:
