@@ -15,7 +15,7 @@ demo:
 	@sh dev/demo
 
 bench: setup
-	@.venv/bin/python bench/run.py
+	@.venv/bin/python -m bench.run
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo

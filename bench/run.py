@@ -1,0 +1,96 @@
+"""Measures crossdock beside uv, pip and pex on the same lock and writes docs/benchmarks.md: `python -m bench.run`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import installs, others
+from bench.measure import take_turns
+from bench.report import Case, report
+
+ROOT = Path(__file__).parents[1]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each case (default 7)")
+    parser.add_argument(
+        "--cold-rounds", type=int, default=3, help="turns of what downloads everything (default 3)"
+    )
+    parser.add_argument("--only", metavar="WORDS", help="only the cases with one of these words in the title")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "bench", help="where everything is written"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="`-`: standard output"
+    )
+    return parser.parse_args()
+
+
+def _version(*argv: str) -> str:
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\d+(\.\d+)+", said)
+    return found.group() if found else said.strip()
+
+
+def main() -> int:
+    """Measure every case and write the page."""
+    options = _arguments()
+    work = options.work.resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    setting = installs.prepare(work, ROOT / "examples" / "demo" / "requirements.txt")
+    plans = [
+        *installs.plans(setting, rounds=options.rounds, cold_rounds=options.cold_rounds),
+        *others.plans(setting, rounds=options.rounds),
+    ]
+    left_out: list[str] = list(setting.left_out)
+    cases = []
+    for plan in plans:
+        if options.only and not re.search(options.only.replace(",", "|"), plan.title, re.IGNORECASE):
+            continue
+        sys.stderr.write(f"{plan.title}\n")
+        try:
+            series = take_turns(plan.contestants, rounds=plan.rounds, directory=work)
+        except RuntimeError as error:
+            sys.stderr.write(f"{error}\n")
+            left_out.append(f"{plan.title}: {str(error).splitlines()[0]}")
+            continue
+        cases.append(
+            Case(
+                title=plan.title,
+                text=plan.text,
+                series=series,
+                base=plan.base,
+                rounds=plan.rounds,
+                remarks=plan.conclude(series),
+            )
+        )
+    page = report(
+        cases,
+        rounds=options.rounds,
+        facts={
+            "python": sys.version.split()[0],
+            "tools": ", ".join(
+                f"{name} {_version(setting.tool(name), '--version')}"
+                for name in ("crossdock", "uv", "pip", "pex")
+            ),
+            "lock": f"{len(setting.pins)} packages of `examples/demo` for `{setting.target}`, {setting.size_text}",
+        },
+        shown={f"{work}/": "", str(ROOT / ".venv" / "bin") + "/": "", f"{ROOT}/": ""},
+        left_out=left_out,
+    )
+    if str(options.output) == "-":
+        sys.stdout.write(page)
+    else:
+        options.output.write_text(page, encoding="utf-8")
+    return 1 if left_out else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
