@@ -50,7 +50,7 @@ class LoopbackIndex:
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        index = self
+        index: LoopbackIndex = self
 
         class Handler(_Handler):
             served = index

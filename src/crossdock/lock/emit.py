@@ -50,6 +50,8 @@ def lock_text(table: Mapping[str, Any]) -> str:
         for key in _ordered(table, _TOP)
         if key not in ("packages", "tool")
     ]
+    if not table["packages"]:
+        lines.append("packages = []")
     for package in sorted(table["packages"], key=_package_order):
         lines += ["", "[[packages]]", *_package_lines(package)]
     tool = table.get("tool", {})

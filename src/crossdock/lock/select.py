@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from crossdock.errors import LockError
 from crossdock.lock.formats import FormatPolicy
 from crossdock.lock.model import Lock, LockedFile, LockedPackage, LockedWheel, Rejection
+from crossdock.lock.needed import Answers, Asked, check_lock, needed_packages
+from crossdock.lock.paths import without_credentials
 from crossdock.lock.rank import bare_linux, best_tag, best_wheel, tag_ranks
 from crossdock.lock.why import why_not
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
-    from packaging.markers import Marker
-    from packaging.specifiers import SpecifierSet
-
-    from crossdock.target.markers import Answer
     from crossdock.target.model import Target
 
 
@@ -134,237 +132,50 @@ def select(
     answer that depends on what the target leaves open (E-LOCK-OPEN).
     """
     # PEP 751, installation: gather the extras and dependency groups; the default groups by default.
-    chosen_groups = frozenset(lock.default_groups if groups is None else map(_normalized, groups))
-    return _Selector(
+    asked = Asked(
         lock=lock,
         target=target,
-        extras=frozenset(map(_normalized, extras)),
-        groups=chosen_groups,
-        policy=formats or FormatPolicy(),
-    ).run()
+        extras=_normalized(extras),
+        groups=_normalized(lock.default_groups if groups is None else groups),
+    )
+    answers = Answers(asked=asked)
+    check_lock(asked, answers)
+    chooser = _Chooser(target=target, policy=formats or FormatPolicy(), answers=answers)
+    needed, unneeded = needed_packages(asked, answers, chooser.outcome)
+    return Selection(
+        target=target,
+        choices=tuple(chooser.choice(package) for package in needed),
+        unneeded=unneeded,
+        extras=asked.extras,
+        groups=asked.groups,
+        notes=lock.notes,
+    )
 
 
-def _normalized(name: str) -> str:
+def _normalized(names: Collection[str]) -> frozenset[str]:
     from packaging.utils import canonicalize_name
 
-    return canonicalize_name(name)
+    return frozenset(canonicalize_name(name) for name in names)
 
 
-@dataclass(kw_only=True, eq=False)
-class _Selector:
-    """One pass over a lock for one target; it remembers answers, since markers repeat from entry to entry."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chooser:
+    """Chooses the file of one package after another for one target."""
 
-    lock: Lock
     target: Target
-    extras: frozenset[str]
-    groups: frozenset[str]
     policy: FormatPolicy
-    _answers: dict[str, Answer] = field(default_factory=dict)
+    answers: Answers
 
-    def run(self) -> Selection:
-        self._check_names()
-        self._check_environment()
-        needed, unneeded = self._needed()
-        return Selection(
-            target=self.target,
-            choices=tuple(self._choice(package) for package in needed),
-            unneeded=tuple(unneeded),
-            extras=self.extras,
-            groups=self.groups,
-            notes=self.lock.notes,
-        )
+    def outcome(self, package: LockedPackage) -> object:
+        """Tell what would be shipped, None if nothing: equal outcomes are the same file."""
+        file = self.choice(package).file
+        return None if file is None else file.digest
 
-    def _check_names(self) -> None:
-        for what, asked, known in (
-            ("extra", self.extras, self.lock.extras),
-            ("group", self.groups, (*self.lock.dependency_groups, *self.lock.default_groups)),
-        ):
-            missing = sorted(asked - {_normalized(name) for name in known})
-            if missing:
-                listed = ", ".join(f"`{name}`" for name in known) or "none"
-                raise LockError(
-                    f"`{self.lock.filename}` has no {what} `{missing[0]}`",
-                    code=f"E-LOCK-{what.upper()}",
-                    places=[f"it has: {listed}"],
-                    hint="lock again with it",
-                )
-
-    def _check_environment(self) -> None:
-        from crossdock.target.markers import evaluate, satisfies
-
-        # PEP 751, installation: if `requires-python` is specified, check it; an error must be raised.
-        if self.lock.requires_python is not None:
-            answer = satisfies(self.lock.requires_python, self.target)
-            if answer.truth is None:
-                raise self._open([("the lock", f"requires-python {self.lock.requires_python}", answer)])
-            if not answer.truth:
-                raise LockError(
-                    f"`{self.lock.filename}` is for Python {self.lock.requires_python}, "
-                    f"{self._target_name} has {self.target.python.full or self.target.python.short}",
-                    code="E-LOCK-PYTHON",
-                    hint="lock again for this target",
-                )
-        # ... if `environments` is specified, check that at least one expression is satisfied.
-        if not self.lock.environments:
-            return
-        answers = [evaluate(marker, self.target) for marker in self.lock.environments]
-        if any(answer.truth for answer in answers):
-            return
-        unknown = [
-            ("environments", str(marker), answer)
-            for marker, answer in zip(self.lock.environments, answers, strict=True)
-            if answer.truth is None
-        ]
-        if unknown:
-            raise self._open(unknown)
-        raise LockError(
-            f"`{self.lock.filename}` was not made for {self._target_name}",
-            code="E-LOCK-ENVIRONMENT",
-            places=[str(marker) for marker in self.lock.environments],
-            hint="lock again for this target",
-        )
-
-    @property
-    def _target_name(self) -> str:
-        return self.target.name or "the target"
-
-    def _needed(self) -> tuple[list[LockedPackage], list[LockedPackage]]:
-        # PEP 751, installation: skip the package if its marker is not satisfied.
-        needed: dict[str, LockedPackage] = {}
-        unneeded: list[LockedPackage] = []
-        doubtful: dict[str, list[LockedPackage]] = {}
-        for package in self.lock.packages:
-            truth = self._applies(package)
-            if truth is None:
-                doubtful.setdefault(package.name, []).append(package)
-            elif not truth:
-                unneeded.append(package)
-            elif package.name in needed:
-                raise self._ambiguous(needed[package.name], package)
-            else:
-                needed[package.name] = package
-        self._settle(doubtful, needed, unneeded)
-        self._check_python(needed.values())
-        return sorted(needed.values(), key=lambda package: package.position), unneeded
-
-    def _applies(self, package: LockedPackage) -> bool | None:
-        return True if package.marker is None else self._answer(package.marker).truth
-
-    def _answer(self, marker: Marker) -> Answer:
-        from crossdock.target.markers import evaluate
-
-        text = str(marker)
-        answer = self._answers.get(text)
-        if answer is None:
-            answer = self._answers[text] = evaluate(
-                marker,
-                self.target,
-                extras=self.extras,
-                dependency_groups=self.groups,
-                context="lock_file",
-            )
-        return answer
-
-    def _settle(
-        self,
-        doubtful: Mapping[str, list[LockedPackage]],
-        needed: dict[str, LockedPackage],
-        unneeded: list[LockedPackage],
-    ) -> None:
-        """Decide packages whose marker is unknown where the answer changes nothing; else ask.
-
-        It changes nothing if exactly one of the entries is needed whatever the answer is, and all of them
-        lead to the same file.
-        """
-        asked: list[tuple[str, str, Answer]] = []
-        for name, packages in doubtful.items():
-            if name not in needed and self._same_whatever(packages):
-                needed[name] = packages[0]
-                unneeded.extend(packages[1:])
-            else:
-                asked.extend(
-                    (f"{package.place} {package}", str(package.marker), self._answer(package.marker))
-                    for package in packages
-                    if package.marker is not None
-                )
-        if asked:
-            raise self._open(asked)
-
-    def _same_whatever(self, packages: list[LockedPackage]) -> bool:
-        from packaging.markers import Marker
-
-        if len(packages) < 2:  # noqa: PLR2004 - two entries split by a marker
-            return False
-        either = Marker(" or ".join(f"({package.marker})" for package in packages))
-        if self._answer(either).truth is not True:
-            return False
-        for i, package in enumerate(packages):
-            for other in packages[i + 1 :]:
-                both = Marker(f"({package.marker}) and ({other.marker})")
-                if self._answer(both).truth is not False:
-                    return False
-        choices = [self._choice(package) for package in packages]
-        digests = {choice.file.digest if choice.file else None for choice in choices}
-        return len(digests) == 1 and None not in digests
-
-    def _check_python(self, packages: Iterable[LockedPackage]) -> None:
-        # PEP 751, installation: if `packages.requires-python` is specified, check it; an error must be raised.
-        asked: list[tuple[str, str, Answer]] = []
-        for package in packages:
-            if package.requires_python is None:
-                continue
-            answer = self._python_answer(package.requires_python)
-            if answer.truth is None:
-                asked.append(
-                    (f"{package.place} {package}", f"requires-python {package.requires_python}", answer)
-                )
-        if asked:
-            raise self._open(asked)
-
-    def _python_answer(self, specifier: SpecifierSet) -> Answer:
-        from crossdock.target.markers import satisfies
-
-        text = f"requires-python {specifier}"
-        answer = self._answers.get(text)
-        if answer is None:
-            answer = self._answers[text] = satisfies(specifier, self.target)
-        return answer
-
-    def _ambiguous(self, first: LockedPackage, second: LockedPackage) -> LockError:
-        # PEP 751, installation: check that no other conflicting instance has been slated to be installed.
-        return LockError(
-            f"`{self.lock.filename}` has two entries of `{first.name}` for {self._target_name}",
-            code="E-LOCK-AMBIGUOUS",
-            places=[
-                f"{package.place} {package}: {package.marker or 'no marker'}" for package in (first, second)
-            ],
-            hint="lock again; conflicting extras or groups cannot be chosen together",
-        )
-
-    def _open(self, questions: list[tuple[str, str, Answer]]) -> LockError:
-        variables = sorted({answer.variable for _, _, answer in questions if answer.variable})
-        return LockError(
-            f"{self._target_name} leaves open what the lock asks for: {', '.join(variables)}",
-            code="E-LOCK-OPEN",
-            places=[
-                f"{place}: `{text}`" + (f" ({answer.explanation})" if answer.explanation else "")
-                for place, text, answer in questions
-            ],
-            hint=self._setting(variables),
-        )
-
-    def _setting(self, variables: list[str]) -> str:
-        python = self.target.python
-        if set(variables) <= {"python_full_version", "implementation_version"}:
-            return f"give the patch version, for example `--python {python.short}.4`"
-        names = ", ".join(variables)
-        return f"say {names} under `[markers]` in a target file, or with the target's marker overrides"
-
-    def _choice(self, package: LockedPackage) -> Choice:  # noqa: PLR0911 - one for each step of PEP 751
+    def choice(self, package: LockedPackage) -> Choice:  # noqa: PLR0911 - one for each step of PEP 751
         """Choose the source of one package, in the order of PEP 751's last step."""
         if (
             package.requires_python is not None
-            and self._python_answer(package.requires_python).truth is False
+            and self.answers.of_python(package.requires_python).truth is False
         ):
             return self._made(package, Kind.NONE, reason=f"needs Python {package.requires_python}")
         # - If `packages.vcs` is set ...
@@ -447,7 +258,7 @@ def _linux(target: Target, policy: FormatPolicy, name: str) -> str | None:
 
 def _vcs_reason(package: LockedPackage) -> str:
     vcs = package.vcs
-    where = (vcs.url or vcs.path or "") if vcs else ""
+    where = (without_credentials(vcs.url) if vcs.url else vcs.path or "") if vcs else ""
     commit = vcs.commit if vcs else ""
     return f"locked as a repository ({where} at {commit[:12]}), which has no hash to check"
 

@@ -64,17 +64,25 @@ def why_not(wheel: LockedWheel, target: Target) -> str:
 def _platform_reason(wheel: LockedWheel, target: Target) -> str:
     if "any" in wheel.platforms:
         return ""
-    reasons = [_one_platform(platform, target) for platform in wheel.platforms]
-    if "" in reasons:
+    reasons = {platform: _one_platform(platform, target) for platform in wheel.platforms}
+    if "" in reasons.values():
         return ""
-    # A wheel with several platform tags needs only one of them: the lowest claim is the one to tell.
-    return reasons[-1] if len(set(reasons)) == 1 else min(reasons, key=_nearness)
+    # A wheel with several platform tags needs only one of them: the nearest, the lowest claim, is the one to tell.
+    nearest = min(reasons, key=lambda platform: (_distance(reasons[platform]), _floor(platform)))
+    return reasons[nearest]
 
 
-def _nearness(reason: str) -> int:
+def _distance(reason: str) -> int:
     """Rank reasons by how near the wheel came: a floor too high says more than another system."""
     order = ("needs", "a bare", "for musl", "for glibc")
     return next((i for i, start in enumerate(order) if reason.startswith(start)), len(order))
+
+
+def _floor(platform: str) -> tuple[int, int]:
+    if match := _PERENNIAL.fullmatch(platform) or _VERSIONED.fullmatch(platform):
+        return (int(match[2]), int(match[3]))
+    match = _OLD_LINUX.fullmatch(platform)
+    return _LEGACY[match[1]] if match else (0, 0)
 
 
 def _one_platform(platform: str, target: Target) -> str:  # noqa: PLR0911 - one for each family of tags
