@@ -55,7 +55,9 @@ def linux(
 ) -> Target:
     """Return a Linux target, CPython 3.12 on glibc 2.28 and aarch64 by default."""
     libc = Libc(LibcKind.MUSL, *musl) if musl else Libc(LibcKind.GLIBC, *(glibc or (2, 28)))
-    return Target(os=Os.LINUX, arch=arch, libc=libc, python=python or Python(minor=12), **{"name": "box", **more})
+    return Target(
+        os=Os.LINUX, arch=arch, libc=libc, python=python or Python(minor=12), **{"name": "box", **more}
+    )
 
 
 def macos(arch: Arch = Arch.AARCH64, version: tuple[int, int] = (13, 0)) -> Target:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import pytest
+from tests.lock.locks import linux, macos, windows
 
 from crossdock.digest import Digest
 from crossdock.lock.pylock import parse_wheel_name
 from crossdock.lock.why import why_not
 from crossdock.target.model import Arch, Implementation, Os, Python, Target
-from tests.lock.locks import linux, macos, windows
 
 BOX = linux()
 CASES = [
     ("cp312-cp312-manylinux_2_39_aarch64", BOX, "needs glibc 2.39, the target has 2.28"),
-    ("cp312-cp312-manylinux_2_34_aarch64.manylinux_2_31_aarch64", BOX, "needs glibc 2.31, the target has 2.28"),
+    (
+        "cp312-cp312-manylinux_2_34_aarch64.manylinux_2_31_aarch64",
+        BOX,
+        "needs glibc 2.31, the target has 2.28",
+    ),
     ("cp312-cp312-manylinux2014_aarch64", linux(glibc=(2, 12)), "needs glibc 2.17, the target has 2.12"),
     ("cp313-cp313-manylinux_2_17_aarch64", BOX, "for cp313"),
     ("cp312-cp312-musllinux_1_2_aarch64", BOX, "for musl, the target has glibc"),
@@ -29,7 +33,11 @@ CASES = [
     ("cp312-cp312-pyodide_2024_0_wasm32", BOX, "for Pyodide"),
     ("cp312-cp312-android_24_arm64_v8a", BOX, "for Android"),
     ("cp312-cp312-ios_13_0_arm64_iphoneos", BOX, "for iOS"),
-    ("cp313-cp313t-manylinux_2_17_aarch64", linux(python=Python(minor=13)), "for free-threaded Python (cp313t)"),
+    (
+        "cp313-cp313t-manylinux_2_17_aarch64",
+        linux(python=Python(minor=13)),
+        "for free-threaded Python (cp313t)",
+    ),
     (
         "cp313-cp313-manylinux_2_17_aarch64",
         linux(python=Python(minor=13, free_threaded=True)),
