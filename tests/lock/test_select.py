@@ -244,7 +244,7 @@ def test_open_marker_that_changes_nothing_is_no_question() -> None:
 
 
 def test_python_of_one_entry_makes_that_entry_impossible() -> None:
-    entry = package("demo", "1.0", "py3-none-any", **{"requires-python": ">=3.13"})
+    entry = package("demo", "1.0", "py3-none-any") | {"requires-python": ">=3.13"}
     choice = chosen(entry)
     assert (choice.kind, choice.reason) == (Kind.NONE, "needs Python >=3.13")
     entry["requires-python"] = ">=3.12.3"

@@ -93,7 +93,10 @@ class LoopbackIndex:
         return {
             "UV_DEFAULT_INDEX": self.url_with_login if self.login else self.url,
             "UV_CACHE_DIR": str(cache),
-            "UV_NO_CONFIG": "1",
+            # Nobody's own configuration counts in a test.
+            "HOME": str(cache),
+            "XDG_CONFIG_HOME": str(cache),
+            "UV_NO_SYSTEM_CONFIG": "1",
             "UV_HTTP_TIMEOUT": "20",
             "PATH": "/usr/bin:/bin",
             "NO_PROXY": "127.0.0.1",

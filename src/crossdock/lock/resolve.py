@@ -13,7 +13,9 @@ from crossdock.lock.emit import lock_text
 from crossdock.lock.merge import Variant, merge
 from crossdock.lock.paths import relative_to_lock
 from crossdock.lock.pylock import read_lock
-from crossdock.lock.source import Source, SourceKind, inputs_digest, read_toml, script_metadata
+from crossdock.lock.requirements import demanded_hashes, keep_demanded
+from crossdock.lock.source import Source, SourceKind, inputs_digest, script_metadata
+from crossdock.lock.text import read_toml
 from crossdock.lock.uv import UvFailed, host_python, run_uv
 
 if TYPE_CHECKING:
@@ -134,6 +136,7 @@ class _Resolution:
         environments = self._environments(project)
         extras, groups = self._names(project)
         table = self._exported(extras, groups) if self._has_uv_lock else self._compiled(extras, groups)
+        table = {**table, "packages": keep_demanded(table["packages"], demanded_hashes(self.source.files))}
         table = relative_to_lock(table, start=self.source.directory, lock_directory=self.lock_directory)
         text = lock_text(self._finished(table, environments, extras, groups))
         lock = read_lock(text.encode(), filename=self.filename, directory=self.lock_directory)
@@ -220,6 +223,13 @@ class _Resolution:
     # uv export: a project with uv.lock
 
     def _exported(self, extras: list[str], groups: list[str]) -> dict[str, Any]:
+        if self.options.constraints:
+            raise LockError(
+                "the versions in `uv.lock` cannot be constrained from here",
+                code="E-LOCK-SOURCE",
+                places=list(self.options.constraints),
+                hint="constrain them in pyproject.toml and run `uv lock`, or lock `pyproject.toml` by its name",
+            )
         base = self._export()
         variants = [Variant.of_extra(name, self._export("--extra", name)["packages"]) for name in extras] + [
             Variant.of_group(name, self._export("--group", name)["packages"]) for name in groups

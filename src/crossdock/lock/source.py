@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import LockError, UsageError
 from crossdock.lock.pylock import is_lock_name
+from crossdock.lock.requirements import included_files
+from crossdock.lock.text import parse_toml, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _SCRIPT_BLOCK = re.compile(r"(?m)^# /// script[ \t]*\n(?P<content>(?:^#(?:| .*)\n)+?)^# ///[ \t]*$")
 _FILE_SUFFIXES = (".toml", ".txt", ".in", ".py", ".lock", ".whl", ".tar.gz", ".zip", ".cfg")
-_MAX_TEXT = 16 * 1024 * 1024
 
 
 class SourceKind(StrEnum):
@@ -195,31 +195,7 @@ def script_metadata(path: Path) -> dict[str, Any]:
             hint="begin it with `# /// script`, `# dependencies = [...]`, `# ///` (PEP 723)",
         )
     lines = found[0]["content"].splitlines()
-    return _toml("\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines), path.name)
-
-
-def read_text(path: Path) -> str:
-    """Read a source file of bounded size as UTF-8, or raise `LockError` (E-SOURCE-READ)."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_TEXT + 1)
-        if len(content) > _MAX_TEXT:
-            raise LockError(f"`{path}` is larger than {_MAX_TEXT // 2**20} MiB", code="E-SOURCE-READ")
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LockError(f"cannot read `{path}`: {error}", code="E-SOURCE-READ") from error
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file of bounded size, or raise `LockError` (E-SOURCE-READ, E-SOURCE-TOML)."""
-    return _toml(read_text(path), path.name)
-
-
-def _toml(text: str, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise LockError(f"`{name}` is not TOML: {error}", code="E-SOURCE-TOML") from error
+    return parse_toml("\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines), path.name)
 
 
 def inputs_digest(source: Source) -> dict[str, str]:
@@ -231,17 +207,19 @@ def inputs_digest(source: Source) -> dict[str, str]:
     paths = [path for path in (source.path, *source.files, *source.constraints) if path is not None]
     if source.kind is SourceKind.UV_LOCK:
         paths.append(source.directory / "pyproject.toml")
+    if source.kind is SourceKind.REQUIREMENTS:
+        paths = included_files(paths)
     return {
-        path.name: _digest_of(path)
+        path.relative_to(source.directory).as_posix(): _digest_of(path)
         for path in dict.fromkeys(paths)
-        if path.parent == source.directory and path.is_file()
+        if path.is_relative_to(source.directory) and ".." not in path.parts and path.is_file()
     }
 
 
 def _digest_of(path: Path) -> str:
     text = read_text(path)
     if path.name == "pyproject.toml":
-        text = json.dumps(_dependency_tables(_toml(text, path.name)), sort_keys=True, default=str)
+        text = json.dumps(_dependency_tables(parse_toml(text, path.name)), sort_keys=True, default=str)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -260,7 +238,7 @@ def _refuse_stale(lock: Path) -> None:
 
     A lock without our record (another tool made it) is taken as it is: whoever put it there meant it.
     """
-    record = read_toml(lock).get("tool", {})
+    record = readparse_toml(lock).get("tool", {})
     inputs = record.get("crossdock", {}).get("inputs", {}) if isinstance(record, dict) else {}
     if not isinstance(inputs, dict):
         return
@@ -275,7 +253,7 @@ def _refuse_stale(lock: Path) -> None:
 
 
 def _changed(directory: Path, name: str, digest: object) -> bool:
-    if "/" in name or "\\" in name:
-        return False
     path = directory / name
+    if ".." in path.parts or not path.is_relative_to(directory):
+        return False
     return not path.is_file() or _digest_of(path) != digest
