@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
         raise LockError(f"cannot read `{path}`: {error}", code="E-SOURCE-READ") from error
 
 
-def readparse_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file of bounded size, or raise `LockError` (E-SOURCE-READ, E-SOURCE-TOML)."""
     return parse_toml(read_text(path), path.name)
 
@@ -36,3 +36,13 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise LockError(f"`{name}` is not TOML: {error}", code="E-SOURCE-TOML") from error
+
+
+def read_tail(path: Path, size: int) -> str:
+    """Return the last `size` bytes of a file as text, or raise `LockError` (E-SOURCE-READ)."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - size))
+            return file.read(size).decode("utf-8", errors="replace")
+    except OSError as error:
+        raise LockError(f"cannot read `{path}`: {error.strerror or error}", code="E-SOURCE-READ") from error
