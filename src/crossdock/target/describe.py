@@ -1,0 +1,167 @@
+"""One target in the words of every ecosystem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crossdock.target.markers import environment
+from crossdock.target.model import Arch, LibcKind, Os, Target
+from crossdock.target.names import canonical_name
+from crossdock.target.presets import presets
+from crossdock.target.tags import platform_tags, wheel_tags
+from crossdock.target.words import ArchWords, architectures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_GO_OS = {Os.LINUX: "linux", Os.MACOS: "darwin", Os.WINDOWS: "windows"}
+_BAZEL_OS = {
+    Os.LINUX: "linux",
+    Os.MACOS: "osx",
+    Os.WINDOWS: "windows",
+    Os.IOS: "ios",
+    Os.ANDROID: "android",
+    Os.EMSCRIPTEN: "emscripten",
+}
+#: zig 0.16's oldest glibc for an architecture is in words.toml where it is newer than the policies' lowest.
+_MUSL_SUFFIX = {Arch.ARMV7L: "musleabihf", Arch.ARMV6L: "musleabihf"}
+_GNU_SUFFIX = {Arch.ARMV7L: "gnueabihf", Arch.ARMV6L: "gnueabihf"}
+
+
+def describe(target: Target) -> dict[str, Any]:
+    """Return what `target` is called by OCI, wheels, markers, uv, zig, Rust, Bazel, Lambda and Debian.
+
+    None where an ecosystem has no word for it. JSON-ready.
+    """
+    words = architectures()[target.arch]
+    return {
+        "name": target.name or canonical_name(target),
+        "canonical": canonical_name(target),
+        "assumed": list(target.assumed),
+        "oci_platform": oci_platform(target),
+        "wheel_platform_tags": list(platform_tags(target)),
+        "wheel_tags": [str(tag) for tag in wheel_tags(target)],
+        "markers": {
+            name: "(open)" if value is None else value for name, value in environment(target).items()
+        },
+        "uv_python_platform": uv_platform(target),
+        "zig_target": zig_target(target),
+        "rust_target": rust_target(target),
+        "bazel": _bazel(target, words),
+        "lambda": _lambda(target),
+        "debian_architecture": words.debian if _is_glibc(target) else None,
+        "presets": [preset.name for preset in presets() if _is_place(target, preset)],
+        "base_libraries": None if target.base_libraries is None else sorted(target.base_libraries),
+    }
+
+
+def _is_glibc(target: Target) -> bool:
+    return target.libc is not None and target.libc.kind is LibcKind.GLIBC
+
+
+def _is_place(target: Target, preset: Any) -> bool:
+    same_python = preset.python is None or preset.python == target.python.short
+    return (
+        same_python and target.os is Os.LINUX and preset.libc == target.libc and target.arch in preset.arches
+    )
+
+
+def oci_platform(target: Target) -> str | None:
+    """Return `os/arch[/variant]` as the OCI image index has it, for example `linux/arm/v7`."""
+    words, system = architectures()[target.arch], _GO_OS.get(target.os)
+    if system is None or words.oci is None:
+        return None
+    return f"{system}/{words.oci}" + (f"/{words.oci_variant}" if words.oci_variant else "")
+
+
+def uv_platform(target: Target) -> str | None:
+    """Return uv's --python-platform, or None where uv has no name for the target."""
+    match target.os:
+        case Os.LINUX:
+            return _uv_linux(target)
+        case Os.MACOS:
+            return {Arch.AARCH64: "aarch64-apple-darwin", Arch.X86_64: "x86_64-apple-darwin"}.get(target.arch)
+        case Os.WINDOWS:
+            return f"{target.arch}-pc-windows-msvc"
+        case Os.IOS:
+            if target.arch is Arch.X86_64:
+                return "x86_64-apple-ios-simulator"
+            return "arm64-apple-ios-simulator" if target.simulator else "arm64-apple-ios"
+        case Os.ANDROID:
+            return f"{target.arch}-linux-android"
+        case Os.EMSCRIPTEN:
+            return f"wasm32-pyodide{target.os_version[0]}" if target.os_version else None
+
+
+#: uv 0.13's closed list of glibc floors for x86_64 and aarch64.
+_UV_GLIBC = {17, 28, *range(31, 41)}
+
+
+def _uv_linux(target: Target) -> str | None:
+    if target.libc is None or target.arch not in (Arch.X86_64, Arch.AARCH64):
+        return "riscv64-unknown-linux" if target.arch is Arch.RISCV64 and _is_glibc(target) else None
+    if target.libc.kind is LibcKind.MUSL:
+        return f"{target.arch}-unknown-linux-musl" if target.libc.minor == 2 else None  # noqa: PLR2004  # musl 1.2
+    return f"{target.arch}-manylinux_2_{target.libc.minor}" if target.libc.minor in _UV_GLIBC else None
+
+
+def zig_target(target: Target) -> str | None:
+    """Return zig's `-target` with the libc floor, or None where zig cannot build for it."""
+    words = architectures()[target.arch]
+    version = target.os_version
+    match target.os:
+        case Os.LINUX:
+            return _zig_linux(target, words)
+        case Os.MACOS:
+            return f"{words.zig}-macos.{version[0]}.{version[1]}" if version else f"{words.zig}-macos"
+        case Os.WINDOWS:
+            return f"{words.zig}-windows-gnu"
+        case Os.IOS | Os.ANDROID | Os.EMSCRIPTEN:
+            return None
+
+
+def _zig_linux(target: Target, words: ArchWords) -> str | None:
+    libc = target.libc
+    if libc is None:
+        return None
+    if libc.kind is LibcKind.MUSL:
+        return f"{words.zig}-linux-{_MUSL_SUFFIX.get(target.arch, 'musl')}"
+    floor = max(libc.minor, words.zig_lowest_glibc or words.lowest_glibc)
+    return f"{words.zig}-linux-{_GNU_SUFFIX.get(target.arch, 'gnu')}.2.{floor}"
+
+
+def rust_target(target: Target) -> str | None:
+    """Return Rust's target triple, or None where there is none."""
+    rust = architectures()[target.arch].rust
+    match target.os:
+        case Os.LINUX:
+            musl = target.libc is not None and target.libc.kind is LibcKind.MUSL
+            table: Mapping[Arch, str] = _MUSL_SUFFIX if musl else _GNU_SUFFIX
+            return f"{rust}-unknown-linux-{table.get(target.arch, 'musl' if musl else 'gnu')}"
+        case Os.MACOS:
+            return f"{rust}-apple-darwin"
+        case Os.WINDOWS:
+            return f"{rust}-pc-windows-msvc"
+        case Os.IOS:
+            if target.arch is Arch.X86_64:
+                return "x86_64-apple-ios"
+            return "aarch64-apple-ios-sim" if target.simulator else "aarch64-apple-ios"
+        case Os.ANDROID:
+            return f"{rust}-linux-android" if target.arch is not Arch.ARMV7L else "armv7-linux-androideabi"
+        case Os.EMSCRIPTEN:
+            return "wasm32-unknown-emscripten"
+
+
+def _bazel(target: Target, words: ArchWords) -> dict[str, Any]:
+    constraints = [f"@platforms//os:{_BAZEL_OS[target.os]}", f"@platforms//cpu:{words.bazel}"]
+    flags: dict[str, Any] = {"constraints": constraints, "python_version": target.python.short}
+    if target.libc is not None:
+        flags["py_linux_libc"] = str(target.libc.kind)
+    return flags
+
+
+def _lambda(target: Target) -> dict[str, Any] | None:
+    for preset in presets():
+        if preset.arch_words == "lambda" and preset.name.startswith("lambda-") and _is_place(target, preset):
+            return {"runtime": f"python{preset.python}", "architecture": preset.arch_word(target.arch)}
+    return None

@@ -1,0 +1,112 @@
+"""Targets from a file: TOML of our own, and the JSON that pex writes for a complete platform."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from crossdock.errors import TargetError
+from crossdock.target.markers import VARIABLES
+from crossdock.target.names import parse_python, parse_target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crossdock.target.model import Python, Target
+
+_KEYS = ("platform", "python", "markers", "base-libraries")
+#: A pex file lists every tag: some 2,000 lines; no target file is larger than this.
+_LIMIT = 4 << 20
+
+#: Of pex's environment these are known from the platform and Python; the rest is what a target can declare.
+_DECLARED = ("platform_release", "platform_version")
+
+
+def load_target(content: bytes, *, filename: str, default_python: Python | None = None) -> Target:
+    """Read a target file by its ending, `.json` (pex) or TOML; raise `TargetError` naming the file and key."""
+    if len(content) > _LIMIT:
+        raise TargetError(f"`{filename}` is larger than a target file can be", code="E-TARGET-FILE")
+    name = filename.rsplit(".", 1)[0]
+    try:
+        if filename.endswith(".json"):
+            return _pex(json.loads(content), name)
+        table = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise TargetError(f"`{filename}` cannot be read: {error}", code="E-TARGET-FILE") from error
+    return target_from_table(table, name=name, default_python=default_python)
+
+
+def target_from_table(table: Mapping[str, Any], *, name: str, default_python: Python | None = None) -> Target:
+    """Read a target from a table, of a file or of `[tool.crossdock.target.NAME]`.
+
+    `platform` is any name that `--for` takes; `python`, `markers` (PEP 508 variables) and `base-libraries`
+    (sonames) add to it.
+    """
+    for key in table:
+        if key not in _KEYS:
+            raise TargetError(
+                f"target `{name}` has an unknown key `{key}`",
+                code="E-TARGET-FILE",
+                hint=f"known: {', '.join(_KEYS)}",
+            )
+    platform, python = table.get("platform"), table.get("python")
+    if not isinstance(platform, str) or not isinstance(python, str | None):
+        raise TargetError(
+            f'target `{name}` needs `platform`, a string like "linux/arm64"; `python` is one too',
+            code="E-TARGET-FILE",
+        )
+    target = parse_target(platform, default_python=parse_python(python) if python else default_python)
+    libraries = table.get("base-libraries")
+    if libraries is not None and not (
+        isinstance(libraries, list) and all(isinstance(item, str) for item in libraries)
+    ):
+        raise TargetError(f"target `{name}`: `base-libraries` is a list of sonames", code="E-TARGET-FILE")
+    return replace(
+        target,
+        name=name,
+        marker_overrides=_overrides(table.get("markers", {}), name),
+        base_libraries=target.base_libraries if libraries is None else frozenset(libraries),
+    )
+
+
+def _overrides(table: object, name: str) -> tuple[tuple[str, str], ...]:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise TargetError(f"target `{name}`: `markers` is a table of strings", code="E-TARGET-FILE")
+    for key in table:
+        if key not in VARIABLES:
+            raise TargetError(
+                f"target `{name}`: no marker variable `{key}`",
+                code="E-TARGET-MARKER",
+                hint=f"known: {', '.join(VARIABLES)}",
+            )
+    return tuple(sorted(table.items()))
+
+
+def _pex(value: Any, name: str) -> Target:
+    """Read `{"marker_environment": {...}, "compatible_tags": [...]}`; the best tag with a floor is the place."""
+    if not isinstance(value, dict) or not isinstance(value.get("compatible_tags"), list):
+        raise TargetError(
+            f"`{name}` is not a complete platform of pex: no list `compatible_tags`", code="E-TARGET-FILE"
+        )
+    environment = value.get("marker_environment") or {}
+    if not isinstance(environment, dict):
+        raise TargetError(f"`{name}`: `marker_environment` is not a table", code="E-TARGET-FILE")
+    for tag in value["compatible_tags"]:
+        parts = str(tag).split("-")
+        # pex lists the bare linux_<arch> first: it says where the file was made, not what the place takes.
+        if len(parts) != 3 or parts[2].startswith("linux_") or not re.fullmatch(r"(cp|pp)3\d+", parts[0]):  # noqa: PLR2004
+            continue
+        python = parse_python(str(environment.get("python_full_version") or f"{parts[0][:2]}{parts[0][2:]}"))
+        if parts[0].startswith("pp"):
+            python = replace(parse_python(parts[1]), patch=python.patch)
+        python = replace(python, free_threaded=parts[1].endswith("t") and parts[1].startswith("cp"))
+        declared = {key: str(environment[key]) for key in _DECLARED if environment.get(key)}
+        return replace(
+            parse_target(parts[2], default_python=python),
+            name=name,
+            marker_overrides=tuple(sorted(declared.items())),
+        )
+    raise TargetError(f"`{name}` lists no tag that names a platform", code="E-TARGET-FILE")

@@ -1,0 +1,69 @@
+"""Python versions and ABIs as people and tags write them."""
+
+from __future__ import annotations
+
+import re
+
+from crossdock.errors import TargetError
+from crossdock.target.model import Implementation, Python
+
+#: CPython 3.9 to 3.15 are what crossdock promises; free-threading begins with 3.13 (PEP 703).
+_OLDEST, _NEWEST, _FIRST_FREE_THREADED = 9, 15, 13
+
+_VERSION = re.compile(
+    r"(?P<name>cpython|python|py|pypy)?[-@ ]?(?P<major>3)\.(?P<minor>\d{1,2})(?:\.(?P<patch>\d{1,4})(?P<pre>(?:a|b|rc)\d+)?)?"
+    r"(?P<free>t|\+freethreaded)?",
+    re.IGNORECASE,
+)
+_TAG = re.compile(
+    r"(?P<name>cp|pp|pypy)(?P<major>3)(?P<minor>\d{1,2})(?P<free>t)?(?:_pp(?P<pypy>\d+))?", re.IGNORECASE
+)
+
+
+def parse_python(text: str) -> Python:
+    """Read `3.12`, `3.12.4`, `3.15.0rc1`, `3.13t`, `cp313t`, `pypy3.11` or `pypy311_pp73`; else `TargetError`."""
+    found = _VERSION.fullmatch(text.strip()) or _TAG.fullmatch(text.strip())
+    if found is None:
+        raise TargetError(
+            f"not a Python version: `{text}`",
+            code="E-TARGET-PYTHON",
+            hint="write for example 3.12, 3.12.4, 3.13t, cp313t or pypy3.11",
+        )
+    parts = found.groupdict()
+    pypy = (parts["name"] or "").lower() in ("pypy", "pp")
+    python = Python(
+        major=3,
+        minor=int(parts["minor"]),
+        patch=None if parts.get("patch") is None else int(parts["patch"]),
+        prerelease=(parts.get("pre") or "").lower(),
+        implementation=Implementation.PYPY if pypy else Implementation.CPYTHON,
+        free_threaded=bool(parts.get("free")),
+        abi=f"pypy3{parts['minor']}_pp{parts.get('pypy') or '73'}" if pypy else None,
+    )
+    _check(python, text)
+    return python
+
+
+def _check(python: Python, text: str) -> None:
+    if not _OLDEST <= python.minor <= _NEWEST:
+        raise TargetError(
+            f"Python {python.short} is not supported: `{text}`",
+            code="E-TARGET-PYTHON",
+            hint=f"crossdock ships for 3.{_OLDEST} to 3.{_NEWEST}",
+        )
+    if python.free_threaded and (python.minor < _FIRST_FREE_THREADED or python.abi):
+        raise TargetError(
+            f"there is no free-threaded Python {python.short}: `{text}`",
+            code="E-TARGET-PYTHON",
+            hint=f"free-threaded CPython begins with 3.{_FIRST_FREE_THREADED}t",
+        )
+
+
+def python_name(python: Python) -> str:
+    """Return what `parse_python` reads back: `cp312`, `cp313t`, `pypy311_pp73`, `3.12.4`, `3.13.1t`."""
+    suffix = "t" if python.free_threaded else ""
+    if python.abi:
+        return python.abi
+    if python.full is not None:
+        return f"{python.full}{suffix}"
+    return f"cp{python.major}{python.minor}{suffix}"
