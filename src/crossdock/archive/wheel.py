@@ -255,7 +255,8 @@ class Wheel:
         if not re.fullmatch(r"1\.\d{1,4}", version, re.ASCII):
             # Binary distribution format: "abort if Wheel-Version has a greater major version".
             self._refuse("E-WHEEL-FORMAT", f"Wheel-Version `{version[:40]}`, known is 1.0", member=member)
-        pure = headers.one("Root-Is-Purelib").lower()
+        # sip leaves it out (PyQt5's wheels); pip and uv read that as false.
+        pure = (headers.optional("Root-Is-Purelib") or "false").lower()
         if pure not in {"true", "false"}:
             self._refuse("E-WHEEL-WHEEL", f"Root-Is-Purelib is `{pure[:40]}`", member=member)
         self.root_is_purelib = pure == "true"
