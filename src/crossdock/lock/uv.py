@@ -70,7 +70,7 @@ def run_uv(arguments: Sequence[str], *, directory: Path, environ: Mapping[str, s
         "NO_COLOR": "1",
     }
     clean.pop("FORCE_COLOR", None)
-    command = [_uv_executable(), *arguments]
+    command = [uv_executable(), *arguments]
     try:
         done = subprocess.run(
             command,
@@ -94,7 +94,8 @@ def run_uv(arguments: Sequence[str], *, directory: Path, environ: Mapping[str, s
     return done.stdout
 
 
-def _uv_executable() -> str:
+def uv_executable() -> str:
+    """Return the path of the `uv` package's program; `LockError` (E-LOCK-UV) if it is not there."""
     import uv
 
     try:
