@@ -1,0 +1,254 @@
+"""Does a source distribution build native code? Told from its own declarations, without running any of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+#: Build backends that exist to compile. mesonpy also packs pure projects: there meson.build decides.
+_NATIVE_BACKENDS = (
+    "maturin",
+    "scikit_build_core",
+    "sipbuild",
+    "pyqtbuild",
+    "py_build_cmake",
+    "setuptools_rust",
+)
+#: Backends that never look at setup.py.
+_OWN_BACKENDS = ("hatchling", "flit", "poetry", "pdm", "mesonpy", "uv_build", "whey", "trampolim")
+_MESON_TARGET = re.compile(
+    r"^[^#\n]*\b(?:extension_module|shared_module|shared_library|static_library|executable|library)\s*\(",
+    re.MULTILINE,
+)
+#: Keywords of `setup` that give the build something to compile.
+_KEYWORDS = frozenset({"ext_modules", "cffi_modules", "rust_extensions", "libraries", "cmake_source_dir"})
+_HATCH_HOOKS = frozenset({"mypyc", "cython", "cmake", "scikit-build", "zig", "rust", "cargo"})
+_SOURCE = re.compile(r"\.(?:c|cc|cpp|cxx|pyx|rs|f|f90|f95|for|m|mm|s|asm|cu|go|zig)", re.IGNORECASE)
+_BESIDE_THE_POINT = re.compile(r"(?:^|/)(?:tests?|docs?|examples?|benchmarks?)/", re.IGNORECASE)
+_COMPILES = re.compile(r"\b(?:cythonize|build_ext|Extension\(|CMake|cargo)", re.IGNORECASE)
+_MAX_SOURCES = 5
+
+
+def texts_needed(path: str) -> bool:
+    """Tell whether `native_evidence` wants the text of the file at `path` (below the top directory)."""
+    last = path.rpartition("/")[2]
+    if path in {"setup.py", "setup.cfg", "build.py", "hatch_build.py"} or last == "meson.build":
+        return True
+    # In-tree backends lie in a small directory of their own.
+    return last.endswith(".py") and path.count("/") <= 2 and ("backend" in path or "build" in path)  # noqa: PLR2004
+
+
+def native_evidence(
+    paths: Iterable[str], texts: Mapping[str, str], pyproject: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return why a build of this source distribution compiles, empty if it does not.
+
+    `paths` are its files, `texts` the contents of those that `texts_needed` asked for, `pyproject` is
+    pyproject.toml. A declaration counts, a stray source file does not: tests hold many. The first source files
+    are named after the declarations.
+    """
+    reasons = list(_reasons(texts, pyproject))
+    if not reasons:
+        return ()
+    sources = [path for path in paths if _is_source(path)]
+    return (*dict.fromkeys(reasons), *sources[:_MAX_SOURCES])
+
+
+def _is_source(path: str) -> bool:
+    dot = path.rfind(".")
+    return dot > 0 and _SOURCE.fullmatch(path[dot:]) is not None and not _BESIDE_THE_POINT.search(path)
+
+
+def _reasons(texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> Iterator[str]:
+    system = _table(pyproject, "build-system")
+    backend = str(system.get("build-backend", "setuptools.build_meta:__legacy__"))
+    top = backend.partition(":")[0].partition(".")[0]
+    tools = _table(pyproject, "tool")
+    if top in _NATIVE_BACKENDS:
+        yield f"pyproject.toml: build backend `{backend}`"
+    elif top == "mesonpy":
+        yield from (f"{path}: {found[0].strip()[:60]}…" for path, found in _meson(texts))
+    elif "backend-path" in system and top != "setuptools":
+        yield from _in_tree(texts, system, top)
+    elif top == "hatchling":
+        yield from _hatch(texts, tools)
+    elif top == "poetry":
+        yield from _poetry(texts, tools)
+    if not top.startswith(_OWN_BACKENDS) or _table(tools, "pdm", "build").get("run-setuptools"):
+        yield from _setuptools(texts, tools)
+
+
+def _table(value: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """Return a table inside a TOML document, empty where something else stands there."""
+    for key in keys:
+        inner = value.get(key)
+        value = inner if isinstance(inner, dict) else {}
+    return value
+
+
+def _meson(texts: Mapping[str, str]) -> Iterator[tuple[str, re.Match[str]]]:
+    for path, text in texts.items():
+        if _BESIDE_THE_POINT.search(path):
+            continue
+        if path.rpartition("/")[2] == "meson.build" and (found := _MESON_TARGET.search(text)):
+            yield path, found
+
+
+def _in_tree(texts: Mapping[str, str], system: Mapping[str, Any], top: str) -> Iterator[str]:
+    """Yield what a backend that lies in the source tree itself says of compiling."""
+    places = system["backend-path"]
+    if not isinstance(places, list):
+        return
+    for place in map(str, places):
+        prefix = "" if place in {".", ""} else place.removeprefix("./").rstrip("/") + "/"
+        for path, text in texts.items():
+            name = path.removeprefix(prefix)
+            if (
+                path.startswith(prefix)
+                and path.endswith(".py")
+                and path != "setup.py"
+                and _compiles(name, text)
+            ):
+                yield f"{path}: the project's own build backend compiles"
+
+
+def _hatch(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[str]:
+    build = _table(tools, "hatch", "build")
+    tables = [_table(build, "hooks"), _table(build, "targets", "wheel", "hooks")]
+    for hooks in tables:
+        for name, options in hooks.items():
+            enabled = not isinstance(options, dict) or options.get("enable-by-default", True)
+            if name in _HATCH_HOOKS and enabled:
+                yield f"pyproject.toml: hatch build hook `{name}`"
+            if name == "custom" and enabled:
+                path = (
+                    str(options.get("path", "hatch_build.py"))
+                    if isinstance(options, dict)
+                    else "hatch_build.py"
+                )
+                if re.search(r"pure_python|infer_tag|Extension\(|cythonize", texts.get(path, "")):
+                    yield f"{path}: builds a wheel that is not pure"
+
+
+def _poetry(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[str]:
+    build = tools.get("poetry", {}).get("build") if isinstance(tools.get("poetry"), dict) else None
+    script = build.get("script") if isinstance(build, dict) else build
+    if isinstance(script, str) and re.search(
+        r"ext_modules|Extension|cythonize|maturin|cmake", texts.get(script, "")
+    ):
+        yield f"{script}: poetry build script that compiles"
+
+
+def _setuptools(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[str]:
+    if _table(tools, "setuptools").get("ext-modules"):
+        yield "pyproject.toml: [tool.setuptools] ext-modules"
+    if "setuptools-rust" in tools:
+        yield "pyproject.toml: [tool.setuptools-rust]"
+    if re.search(r"^\[extension=", texts.get("setup.cfg", ""), re.MULTILINE):
+        yield "setup.cfg: [extension=…]"
+    text = texts.get("setup.py")
+    if text is None:
+        return
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # Written for Python 2, or to break parsers: the words alone then.
+        code = re.sub(r"#[^\n]*", "", text)
+        yield from (
+            f"setup.py: {word}"
+            for word in sorted(_KEYWORDS - {"libraries"})
+            if re.search(rf"\b{word}\b", code)
+        )
+        return
+    yield from _SetupScript(tree).reasons()
+
+
+class _SetupScript:
+    """What a setup.py that parses hands to `setup`."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._nodes = list(_live(tree))
+        self._assigned: dict[str, list[ast.expr]] = {}
+        for node in self._nodes:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if isinstance(node, ast.AugAssign):
+                targets = [node.target]
+            for target in targets:
+                if isinstance(target, ast.Name) and isinstance(node, ast.Assign | ast.AugAssign):
+                    self._assigned.setdefault(target.id, []).append(node.value)
+        self._grown = {
+            node.func.value.id
+            for node in self._nodes
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"append", "extend", "insert"}
+            and isinstance(node.func.value, ast.Name)
+        }
+
+    def reasons(self) -> Iterator[str]:
+        for node in self._nodes:
+            yield from (
+                f"setup.py: {key}"
+                for key, value in _settings(node)
+                if key in _KEYWORDS and self._something(value)
+            )
+            match node:
+                case ast.ImportFrom(module="skbuild") | ast.Import(names=[ast.alias(name="skbuild")]):
+                    yield "setup.py: skbuild"
+                case ast.FunctionDef(
+                    name="has_ext_modules", body=[ast.Return(value=ast.Constant(value=True))]
+                ):
+                    yield "setup.py: has_ext_modules"
+                case _:
+                    pass
+
+    def _something(self, value: ast.expr, depth: int = 0) -> bool:
+        """Tell whether an expression may be something other than an empty list or None."""
+        match value:
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                return bool(items)
+            case ast.Constant(value=constant):
+                return bool(constant)
+            case ast.IfExp(body=body, orelse=orelse):
+                return self._something(body, depth) or self._something(orelse, depth)
+            case ast.Name(id=name) if name in self._assigned and depth < 8:  # noqa: PLR2004  # no chain is longer
+                values = self._assigned[name]
+                return name in self._grown or any(self._something(one, depth + 1) for one in values)
+            case _:
+                return True
+
+
+def _live(tree: ast.AST) -> Iterator[ast.AST]:
+    """Walk a tree, leaving out what only runs when a user asks for mypyc (pure by default: mypy, charset-normalizer)."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and re.search("mypyc", ast.unparse(child.test), re.IGNORECASE):
+            for other in child.orelse:
+                yield other
+                yield from _live(other)
+            continue
+        yield child
+        yield from _live(child)
+
+
+def _settings(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names and values that a node may hand to `setup`: keywords, dictionary items, `kwargs[..] = `."""
+    match node:
+        case ast.Call(func=function, keywords=keywords):
+            # Extension(libraries=…) names what to link with; only setup's own `libraries` are built.
+            builds = ast.unparse(function).endswith("setup")
+            for keyword in keywords:
+                if keyword.arg and (builds or keyword.arg != "libraries"):
+                    yield keyword.arg, keyword.value
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value != "libraries":
+                    yield key.value, value
+        case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=str(name)))], value=value):
+            if name != "libraries":
+                yield name, value
+        case _:
+            pass
