@@ -64,7 +64,9 @@ def _follow(path: str, target: str, links: Mapping[str, str]) -> str:
                 break
         else:
             return "/".join(parts)
-    _refuse(path, target, "leads in circles")  # noqa: RET503  # never returns
+    raise ArchiveError(
+        f"the link `{show(path)}` to `{show(target)}` leads in circles", code="E-TAR-LINK", hint=_HINT
+    )
 
 
 def _step(path: str, parent: list[str], target: str) -> list[str]:

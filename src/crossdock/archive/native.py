@@ -107,12 +107,8 @@ def _in_tree(texts: Mapping[str, str], system: Mapping[str, Any], top: str) -> I
         prefix = "" if place in {".", ""} else place.removeprefix("./").rstrip("/") + "/"
         for path, text in texts.items():
             name = path.removeprefix(prefix)
-            if (
-                path.startswith(prefix)
-                and path.endswith(".py")
-                and path != "setup.py"
-                and _compiles(name, text)
-            ):
+            ours = path.startswith(prefix) and name.startswith((f"{top}.py", f"{top}/"))
+            if ours and path.endswith(".py") and _COMPILES.search(text):
                 yield f"{path}: the project's own build backend compiles"
 
 

@@ -136,10 +136,7 @@ class Sdist:
 
     def read(self, file: SdistFile) -> bytes:
         """Return one file's content."""
-        for path, chunks in self._walk():
-            if path == file.content:
-                return b"".join(chunks())
-        self._refuse("E-SDIST-FILE", "no such file", member=file.path)  # noqa: RET503  # never returns
+        return next(b"".join(chunks()) for path, chunks in self._walk() if path == file.content)
 
     def contents(self) -> Iterator[tuple[SdistFile, Iterator[bytes]]]:
         """Yield every file with its content in chunks, links as copies of what they lead to.
