@@ -33,6 +33,11 @@ _DT_VERSYM, _DT_VERNEED, _DT_VERNEEDNUM, _DT_FLAGS_1 = 0x6FFFFFF0, 0x6FFFFFFE, 0
 _DF_1_PIE = 0x08000000
 _SHT_ARM_ATTRIBUTES = 0x70000003
 _VER_FLG_WEAK = 2
+#: The libraries that glibc consists of.
+_GLIBC_LIBRARIES = (
+    "libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libutil.so.1", "libresolv.so.2",
+    "libnsl.so.1", "libanl.so.1", "libmvec.so.1", "ld-linux", "ld64.so", "ld.so",
+)  # fmt: skip
 #: Real files stay far below these; above them a table is hostile, and reading it would only cost time.
 _MOST_SEGMENTS, _MOST_DYNAMIC, _MOST_VERSIONS, _MOST_SECTIONS = 1024, 65536, 4096, 65536
 
@@ -373,7 +378,8 @@ def _cpu_arch(section: bytes) -> int | None:
 def _libc_of(needed: tuple[str, ...], interpreter: str, versions: tuple[VersionNeed, ...]) -> tuple[str, str]:
     """Tell the C library and the evidence; (`""`, `""`) where the file needs none."""
     for need in versions:
-        if need.version.startswith("GLIBC_"):
+        # libgcc_s has symbols of version GLIBC_2.0 too, on musl as well.
+        if need.version.startswith("GLIBC_") and need.library.startswith(_GLIBC_LIBRARIES):
             return "glibc", f"needs {need.version} of {need.library}"
     for name in (*needed, interpreter.rpartition("/")[2]):
         if name.startswith(("libc.musl-", "ld-musl-")):

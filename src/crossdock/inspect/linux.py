@@ -138,11 +138,9 @@ class LinuxRules:
 
     def _expected_beside(self, file: AuditFile, image: Image) -> bool:
         """Whether the search path leads into directories of other packages."""
-        own = file.path.partition("/")[0]
-        return any(
-            part.partition("/")[0] not in {own, ".", ".."}
-            for part in origin_directories(file, image.rpath, ORIGIN)
-        )
+        own = self.shipment.directories_of(file.package) | {".", ".."}
+        directories = origin_directories(file, image.rpath, ORIGIN)
+        return any(part.partition("/")[0] not in own for part in directories)
 
     def _libpython(self, library: str) -> Iterator[Problem]:
         match = _LIBPYTHON.fullmatch(library)

@@ -64,6 +64,7 @@ class Shipment:
         self._native: dict[int, Image] = {}
         self._by_path: dict[str, AuditFile] = {}
         self._by_name: defaultdict[str, list[AuditFile]] = defaultdict(list)
+        self._directories: dict[str, frozenset[str]] = {}
         for file in files:
             self._index(file)
 
@@ -81,6 +82,14 @@ class Shipment:
 
     def _key(self, name: str) -> str:
         return name.casefold() if self.fold else name
+
+    def directories_of(self, package: str) -> frozenset[str]:
+        """Return the top-level directories in which a package has binaries."""
+        if package not in self._directories:
+            self._directories[package] = frozenset(
+                file.path.partition("/")[0] for file in self.files if file.package == package
+            )
+        return self._directories[package]
 
     def native(self, file: AuditFile) -> Image | None:
         """Return the part of the file that is for the target's format, system and CPU, None if it has none."""
