@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import LockError
@@ -10,7 +12,6 @@ from crossdock.lock.text import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=\s*)?(?P<path>\S.*)")
 _HASH = re.compile(r"--hash(?:=|\s+)(?P<algorithm>[a-z0-9]+):(?P<hex>[0-9a-fA-F]+)")
@@ -32,7 +33,8 @@ def included_files(files: Iterable[Path]) -> list[Path]:
         for line in _lines(read_text(path)):
             match = _INCLUDE.fullmatch(line)
             if match and "://" not in match["path"]:
-                waiting.append(path.parent / match["path"].strip("'\""))
+                # Without its `..`s a path is the same each time a circle comes round to it.
+                waiting.append(Path(os.path.normpath(path.parent / match["path"].strip("'\""))))
     return list(found)
 
 

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 from crossdock.errors import LockError, UsageError
 from crossdock.lock.pylock import is_lock_name
 from crossdock.lock.requirements import included_files
-from crossdock.lock.text import parse_toml, read_text
+from crossdock.lock.text import parse_toml, read_tail, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 _SCRIPT_BLOCK = re.compile(r"(?m)^# /// script[ \t]*\n(?P<content>(?:^#(?:| .*)\n)+?)^# ///[ \t]*$")
+_ARCHIVES = (".whl", ".tar.gz", ".zip")
+_URLS = ("https://", "http://", "file://", "git+", "hg+", "svn+", "bzr+")
+#: More than our record at the end of a lock takes.
 _RECORD_BYTES = 64 * 1024
 _FILE_SUFFIXES = (".toml", ".txt", ".in", ".py", ".lock", ".whl", ".tar.gz", ".zip", ".cfg")
 
@@ -166,19 +169,19 @@ def _requirement(word: str, directory: Path) -> str:
         raise UsageError(f"not a requirement: `{word}`", code="E-SOURCE-REQUIREMENT")
     if "\n" in word or "\r" in word:
         raise UsageError("a requirement must be one line", code="E-SOURCE-REQUIREMENT")
+    plain = word.partition("[")[0]
+    if "@" not in word and "://" not in word and (_is_pathlike(plain) or plain.endswith(_ARCHIVES)):
+        if not (directory / plain).exists():
+            raise UsageError(f"no such file or directory: `{plain}`", code="E-SOURCE-NONE")
+        # With its `./` it is a path to everyone: `demo-1.0-py3-none-any.whl` would also do for a name.
+        return word if _is_pathlike(plain) else f"./{word}"
+    if word.startswith(_URLS):
+        return word
     try:
         Requirement(word)
     except InvalidRequirement as error:
-        plain = word.partition("[")[0]
-        if "://" in word:
-            return word
-        if _is_pathlike(word) or word.endswith((".whl", ".tar.gz", ".zip")):
-            if (directory / plain).exists():
-                return word
-            raise UsageError(f"no such file or directory: `{plain}`", code="E-SOURCE-NONE") from error
-        first = str(error).splitlines()[0]
         raise UsageError(
-            f"not a requirement: `{word}`: {first}",
+            f"not a requirement: `{word}`: {str(error).splitlines()[0]}",
             code="E-SOURCE-REQUIREMENT",
             hint="write `name`, `name==1.2`, `name[extra]` or `name @ URL`",
         ) from error
