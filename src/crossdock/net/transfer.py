@@ -105,9 +105,14 @@ class _Transfer:
     def _receive(self) -> None:
         with self._http.open("GET", self._url, headers=self._headers(), ok=_ANSWERS) as answer:
             end = self._begin(answer)
-            for chunk in answer.chunks():
-                check_cancelled(self._cancelled)
-                self._take(chunk)
+            try:
+                for chunk in answer.chunks():
+                    check_cancelled(self._cancelled)
+                    self._take(chunk)
+            except Transient as failure:
+                known = end if end is not None else "unknown"
+                where = f"at {self._partial.offset} of {known} bytes"
+                raise Transient(f"{failure.reason} {where}", pause=failure.pause) from failure
             offset = self._partial.offset
             if end is not None and offset < end:
                 raise Transient(f"short: {offset} of {end} bytes")
