@@ -66,7 +66,9 @@ def test_the_host_does_not_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     forget()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "platform", "win32")
-        patch.setattr(sys, "implementation", SimpleNamespace(name="pypy", version=sys.version_info, cache_tag="x"))
+        patch.setattr(
+            sys, "implementation", SimpleNamespace(name="pypy", version=sys.version_info, cache_tag="x")
+        )
         patch.setattr(platform, "machine", lambda: "ARM64")
         patch.setattr(platform, "system", lambda: "Windows")
         patch.setattr(platform, "release", lambda: "11")

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["canonical_name", "known_names", "parse_python", "parse_target"]
 
+#: Pyodide's ABI for each Python (pyodide-build's and PEP 783's table; read 2026-11).
+_PYODIDE = {12: (2024, 0), 13: (2025, 0), 14: (2026, 0)}
+
 #: Names longer than this are refused before any pattern sees them.
 _LIMIT = 200
 
 #: cp312-linux-aarch64-glibc2.34 and cibuildwheel's cp312-manylinux_aarch64.
 _WITH_PYTHON = re.compile(
-    r"(?P<python>(?:cp|pp)3\d{1,2}t?|pypy3\d{1,2}(?:_pp\d+)?|3\.\d{1,2}(?:\.\d+(?:(?:a|b|rc)\d+)?)?t?)-(?P<place>.+)"
+    r"(?P<python>(?:cp|pp)3\d{1,2}t?|pypy3\.?\d{1,2}(?:\.\d+)?(?:_pp\d+)?|3\.\d{1,2}(?:\.\d+(?:(?:a|b|rc)\d+)?)?t?)-(?P<place>.+)"
 )
 #: pex's --platform: manylinux2014_aarch64-cp-312-cp312.
 _PEX = re.compile(r"(?P<place>.+)-(?P<name>cp|pp)-(?P<version>3\.?\d{1,2}(?:\.\d+)?)-(?P<abi>\w+)")
@@ -131,12 +134,25 @@ def _target(place: Place, python: Python, name: str) -> Target:
         os=place.os,
         arch=place.arch,
         libc=place.libc,
-        os_version=place.os_version,
+        os_version=_pyodide_abi(python, name)
+        if place.os is Os.EMSCRIPTEN and not place.os_version
+        else place.os_version,
         simulator=place.simulator,
         python=python,
         name=name,
         assumed=place.assumed,
     )
+
+
+def _pyodide_abi(python: Python, text: str) -> tuple[int, int]:
+    found = _PYODIDE.get(python.minor)
+    if found is None:
+        raise TargetError(
+            f"no Pyodide has Python {python.short}: `{text}`",
+            code="E-TARGET-PYTHON",
+            hint=f"known: {', '.join(f'3.{minor} ({year})' for minor, (year, _) in _PYODIDE.items())}",
+        )
+    return found
 
 
 def _unknown(text: str) -> TargetError:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MACOS = {Arch.AARCH64: (11, 0), Arch.X86_64: (10, 13)}
 #: CPython's own floors: PEP 730 (iOS 13), PEP 738 and its builds since 3.14 (API level 24).
 _IOS = (13, 0)
-_ANDROID = (24, 0)
+_ANDROID = 24
 
 _LEGACY = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
 _ANDROID_ABIS = {
@@ -107,6 +107,31 @@ def _windows(arch: Arch, text: str) -> Place:
     return Place(os=Os.WINDOWS, arch=arch)
 
 
+def _ios(arch: Arch, version: tuple[int, int] | None, *, simulator: bool) -> Place:
+    if arch not in _MACOS:
+        raise TargetError(
+            f"there is no iOS on {arch}", code="E-TARGET-ARCH", hint="arm64 exists; x86_64 as simulator"
+        )
+    assumed = () if version else (f"iOS {_IOS[0]}.{_IOS[1]} or newer",)
+    return Place(
+        os=Os.IOS,
+        arch=arch,
+        os_version=version or _IOS,
+        # No device has that CPU.
+        simulator=simulator or arch is Arch.X86_64,
+        assumed=assumed,
+    )
+
+
+def _android(arch: Arch, level: int | None) -> Place:
+    if arch not in _ANDROID_ABIS.values():
+        raise TargetError(
+            f"there is no Android on {arch}", code="E-TARGET-ARCH", hint=f"known: {', '.join(_ANDROID_ABIS)}"
+        )
+    assumed = () if level is not None else (f"API level {_ANDROID} or newer",)
+    return Place(os=Os.ANDROID, arch=arch, os_version=(level or _ANDROID, 0), assumed=assumed)
+
+
 def _oci(text: str) -> Place | None:
     found = re.fullmatch(
         r"(?P<os>linux|darwin|macos|windows)/(?P<arch>[\w-]+(?:/v\d+)?)", text, re.IGNORECASE
@@ -124,33 +149,36 @@ def _oci(text: str) -> Place | None:
 
 
 def _own(text: str) -> Place | None:
-    """linux-aarch64-glibc2.34, macos-aarch64-11.0, windows-x86_64, ios-aarch64-13.0-simulator."""
+    """Read linux-aarch64-glibc2.34, macos-aarch64-11.0, windows-x86_64, ios-aarch64-13.0-simulator."""
     found = re.fullmatch(
         r"(?P<os>linux|macos|windows|ios|android|emscripten)-(?P<arch>\w+)"
-        rf"(?:-(?P<libc>glibc|musl)?(?P<major>{_NUMBER})\.(?P<minor>{_NUMBER}))?(?P<simulator>-simulator)?",
+        rf"(?:-(?P<libc>glibc|musl)?(?:(?P<major>{_NUMBER})\.(?P<minor>{_NUMBER}))?)?(?P<simulator>-simulator)?",
         text,
     )
     if found is None:
         return None
     arch = _arch(found["arch"], text)
     version = (int(found["major"]), int(found["minor"])) if found["major"] else None
-    if bool(found["libc"]) != (found["os"] == "linux" and version is not None):
+    if (found["libc"] is not None or version is not None) and bool(found["libc"]) != (found["os"] == "linux"):
         return None
     if found["simulator"] and found["os"] != "ios":
         return None
     match Os(found["os"]):
         case Os.LINUX:
-            return _linux(arch, Libc(LibcKind(found["libc"]), *version) if version else None)
+            kind = LibcKind(found["libc"] or LibcKind.GLIBC)
+            return _linux(arch, Libc(kind, *version) if version else None, kind)
         case Os.MACOS:
             return _mac(arch, version)
         case Os.WINDOWS:
             return None if version else _windows(arch, text)
         case Os.IOS:
-            return Place(os=Os.IOS, arch=arch, os_version=version or _IOS, simulator=bool(found["simulator"]))
+            return _ios(arch, version, simulator=bool(found["simulator"]))
         case Os.ANDROID:
-            return Place(os=Os.ANDROID, arch=arch, os_version=version or _ANDROID)
+            return _android(arch, version[0] if version else None)
         case Os.EMSCRIPTEN:
-            return Place(os=Os.EMSCRIPTEN, arch=arch, os_version=version) if version else None
+            return (
+                Place(os=Os.EMSCRIPTEN, arch=Arch.WASM32, os_version=version) if arch is Arch.WASM32 else None
+            )
 
 
 def _linux_tag(text: str) -> Place | None:
@@ -170,38 +198,44 @@ def _linux_tag(text: str) -> Place | None:
     return _linux(arch, kind=LibcKind.MUSL if found["bare"] == "musllinux" else LibcKind.GLIBC)
 
 
-def _other_tag(text: str) -> Place | None:
-    if text in ("win_amd64", "win_arm64", "win32"):
-        return _windows(_arch({"win32": "i686"}.get(text, text[4:]), text), text)
-    mac = re.fullmatch(rf"macosx(?:[_-](?P<major>{_NUMBER})[_.](?P<minor>{_NUMBER}))?[_-](?P<arch>\w+)", text)
-    if mac is not None:
-        if mac["arch"].startswith(("universal", "intel", "fat")):
-            raise TargetError(
-                f"`{text}` is several CPUs, a target is one",
-                code="E-TARGET-UNKNOWN",
-                hint="say macosx_11_0_arm64 or macosx_11_0_x86_64; universal wheels fit both",
-            )
-        return _mac(
-            _arch(mac["arch"], text), (int(mac["major"]), int(mac["minor"])) if mac["major"] else None
+def _windows_tag(text: str) -> Place | None:
+    words = {"win_amd64": Arch.X86_64, "win_arm64": Arch.AARCH64, "win32": Arch.I686}
+    return _windows(words[text], text) if text in words else None
+
+
+def _mac_tag(text: str) -> Place | None:
+    found = re.fullmatch(
+        rf"macosx(?:[_-](?P<major>{_NUMBER})[_.](?P<minor>{_NUMBER}))?[_-](?P<arch>\w+)", text
+    )
+    if found is None:
+        return None
+    if found["arch"].startswith(("universal", "intel", "fat")):
+        raise TargetError(
+            f"`{text}` is several CPUs, a target is one",
+            code="E-TARGET-UNKNOWN",
+            hint="say macosx_11_0_arm64 or macosx_11_0_x86_64; universal wheels fit both",
         )
+    version = (int(found["major"]), int(found["minor"])) if found["major"] else None
+    return _mac(_arch(found["arch"], text), version)
+
+
+def _mobile_tag(text: str) -> Place | None:
+    """Read the tags of PEP 730, 738, 783, with a version as wheels have it or without as cibuildwheel's names."""
     ios = re.fullmatch(
-        rf"ios_(?P<major>{_NUMBER})_(?P<minor>{_NUMBER})_(?P<arch>arm64|x86_64)_(?P<sdk>iphoneos|iphonesimulator)",
+        rf"ios_(?:(?P<major>{_NUMBER})_(?P<minor>{_NUMBER})_)?(?P<arch>arm64|x86_64)_(?P<sdk>iphoneos|iphonesimulator)",
         text,
     )
     if ios is not None:
-        version = (int(ios["major"]), int(ios["minor"]))
-        return Place(
-            os=Os.IOS,
-            arch=_arch(ios["arch"], text),
-            os_version=version,
-            simulator=ios["sdk"] == "iphonesimulator",
-        )
-    android = re.fullmatch(rf"android_(?P<api>{_NUMBER})_(?P<abi>{'|'.join(_ANDROID_ABIS)})", text)
+        version = (int(ios["major"]), int(ios["minor"])) if ios["major"] else None
+        return _ios(_arch(ios["arch"], text), version, simulator=ios["sdk"] == "iphonesimulator")
+    android = re.fullmatch(rf"android_(?:(?P<api>{_NUMBER})_)?(?P<abi>{'|'.join(_ANDROID_ABIS)})", text)
     if android is not None:
-        return Place(os=Os.ANDROID, arch=_ANDROID_ABIS[android["abi"]], os_version=(int(android["api"]), 0))
-    wasm = re.fullmatch(rf"(?:pyodide|pyemscripten)_(?P<year>{_NUMBER})_(?P<revision>{_NUMBER})_wasm32", text)
+        return _android(_ANDROID_ABIS[android["abi"]], int(android["api"]) if android["api"] else None)
+    wasm = re.fullmatch(
+        rf"(?:pyodide|pyemscripten)_(?:(?P<year>{_NUMBER})_(?P<revision>{_NUMBER})_)?wasm32", text
+    )
     if wasm is not None:
-        return _wasm(int(wasm["year"]), int(wasm["revision"]))
+        return _wasm(int(wasm["year"]), int(wasm["revision"])) if wasm["year"] else _wasm_of_any_year()
     return None
 
 
@@ -209,10 +243,15 @@ def _wasm(year: int, revision: int) -> Place:
     return Place(os=Os.EMSCRIPTEN, arch=Arch.WASM32, os_version=(year, revision))
 
 
+def _wasm_of_any_year() -> Place:
+    """Return the place whose ABI the Python version decides: Pyodide has one for each."""
+    return Place(os=Os.EMSCRIPTEN, arch=Arch.WASM32)
+
+
 def _triple(text: str) -> Place | None:
     """GNU, Rust, zig and uv: CPU-[vendor-]system[-ABI][.version]."""
     found = re.fullmatch(
-        r"(?P<arch>[\w]+?)-(?:(?:unknown|pc|apple|none)-)?"
+        r"(?P<arch>[\w]+?)-(?:(?P<vendor>unknown|pc|apple|none|alpine|redhat|amazon|ibm|suse)-)?"
         r"(?P<system>linux|darwin|macos|windows|ios|manylinux\w*|musllinux\w*|pyodide\d{4})"
         rf"(?:-(?P<abi>gnu|musl|msvc|gnullvm|android|simulator|sim)(?P<eabi>eabihf|eabi)?)?(?:\.(?P<version>{_NUMBER}\.{_NUMBER}))?",
         text,
@@ -224,7 +263,9 @@ def _triple(text: str) -> Place | None:
         return _linux_tag(f"{system}_{found['arch']}")
     if system.startswith("pyodide"):
         return _wasm(int(system[len("pyodide") :]), 0)
-    arch = _arch("armv7" if found["arch"] in ("arm", "armv7") and found["eabi"] else found["arch"], text)
+    # Rust's `arm-unknown-linux-gnueabihf` is ARMv6; without a vendor it is Debian's and zig's ARMv7.
+    armv6 = found["arch"] == "arm" and found["vendor"] == "unknown"
+    arch = Arch.ARMV6L if armv6 else _arch(found["arch"], text)
     version = _pair(found["version"])
     if found["eabi"] == "eabi" and abi != "android":
         raise TargetError(
@@ -234,15 +275,14 @@ def _triple(text: str) -> Place | None:
         )
     match system:
         case "linux" if abi == "android":
-            return Place(os=Os.ANDROID, arch=arch, os_version=_ANDROID, assumed=("API level 24",))
+            return _android(arch, None)
         case "linux":
             kind = LibcKind.MUSL if abi == "musl" else LibcKind.GLIBC
             return _linux(arch, Libc(kind, *version) if version else None, kind)
         case "windows":
             return _windows(arch, text)
         case "ios":
-            simulator = abi is not None or arch is Arch.X86_64
-            return Place(os=Os.IOS, arch=arch, os_version=version or _IOS, simulator=simulator)
+            return _ios(arch, version, simulator=abi in ("simulator", "sim"))
         case _:
             return _mac(arch, version)
 
@@ -271,7 +311,16 @@ def _word(text: str) -> Place | None:
             return None
 
 
-_READERS: tuple[Callable[[str], Place | None], ...] = (_oci, _linux_tag, _other_tag, _own, _triple, _word)
+_READERS: tuple[Callable[[str], Place | None], ...] = (
+    _oci,
+    _linux_tag,
+    _windows_tag,
+    _mac_tag,
+    _mobile_tag,
+    _own,
+    _triple,
+    _word,
+)
 
 
 def platform_names() -> Sequence[tuple[str, str]]:

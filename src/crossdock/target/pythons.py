@@ -12,11 +12,11 @@ _OLDEST, _NEWEST, _FIRST_FREE_THREADED = 9, 15, 13
 
 _VERSION = re.compile(
     r"(?P<name>cpython|python|py|pypy)?[-@ ]?(?P<major>3)\.(?P<minor>\d{1,2})(?:\.(?P<patch>\d{1,4})(?P<pre>(?:a|b|rc)\d+)?)?"
-    r"(?P<free>t|\+freethreaded)?",
+    r"(?P<free>t|\+freethreaded)?(?:_pp(?P<pypy>\d{1,3}))?",
     re.IGNORECASE,
 )
 _TAG = re.compile(
-    r"(?P<name>cp|pp|pypy)(?P<major>3)(?P<minor>\d{1,2})(?P<free>t)?(?:_pp(?P<pypy>\d+))?", re.IGNORECASE
+    r"(?P<name>cp|pp|pypy)(?P<major>3)(?P<minor>\d{1,2})(?P<free>t)?(?:_pp(?P<pypy>\d{1,3}))?", re.IGNORECASE
 )
 
 
@@ -31,6 +31,8 @@ def parse_python(text: str) -> Python:
         )
     parts = found.groupdict()
     pypy = (parts["name"] or "").lower() in ("pypy", "pp")
+    if parts["pypy"] and not pypy:
+        raise TargetError(f"CPython has no ABI of PyPy: `{text}`", code="E-TARGET-PYTHON")
     python = Python(
         major=3,
         minor=int(parts["minor"]),
@@ -62,6 +64,8 @@ def _check(python: Python, text: str) -> None:
 def python_name(python: Python) -> str:
     """Return what `parse_python` reads back: `cp312`, `cp313t`, `pypy311_pp73`, `3.12.4`, `3.13.1t`."""
     suffix = "t" if python.free_threaded else ""
+    if python.abi and python.full is not None:
+        return f"pypy{python.full}_{python.abi.partition('_')[2]}"
     if python.abi:
         return python.abi
     if python.full is not None:
