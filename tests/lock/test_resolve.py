@@ -137,6 +137,29 @@ def test_no_code_of_a_package_runs_unless_allowed(work: Path, environ: dict[str,
     assert resolved.lock.named("native")[0].wheels
 
 
+def test_static_source_distribution_needs_no_permission(
+    work: Path, environ: dict[str, str], index: LoopbackIndex
+) -> None:
+    info = "Metadata-Version: 2.2\nName: fixed\nVersion: 1.0\nRequires-Dist: native\n"
+    make_sdist(index.directory, "fixed", "1.0", files={"PKG-INFO": info, **LEGACY})
+    source = find_source(["fixed", "pure"], directory=work)
+    asked: list[str] = []
+
+    def static_version(name: str) -> str | None:
+        asked.append(name)
+        return "1.0" if name == "fixed" else None
+
+    resolved = resolve(source, TARGETS, environ=environ, static_version=static_version)
+    assert names(resolved) == ["extra-dep", "fixed", "native", "pure"]
+    assert asked == ["fixed"]
+    with pytest.raises(LockError) as raised:
+        resolve(
+            find_source(["legacy"], directory=work), TARGETS, environ=environ, static_version=static_version
+        )
+    assert raised.value.code == "E-LOCK-BUILD"
+    assert not os.path.exists(environ["CANARY"])  # noqa: PTH110
+
+
 def test_everything_may_be_allowed(work: Path, environ: dict[str, str]) -> None:
     assert "legacy" in names(lock(work, environ, "legacy", allow_build=frozenset({":all:"})))
 

@@ -6,12 +6,14 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import LockError
 from crossdock.lock.emit import lock_text
 from crossdock.lock.merge import Variant, merge
 from crossdock.lock.paths import relative_to_lock
+from crossdock.lock.pins import pins_of, stated_versions
 from crossdock.lock.pylock import read_lock
 from crossdock.lock.requirements import demanded_hashes, keep_demanded
 from crossdock.lock.source import Source, SourceKind, inputs_digest, script_metadata
@@ -19,7 +21,7 @@ from crossdock.lock.text import read_toml
 from crossdock.lock.uv import UvFailed, host_python, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from crossdock.lock.model import Lock
     from crossdock.target.model import Target
@@ -68,11 +70,14 @@ def resolve(
     options: ResolveOptions | None = None,
     lock_directory: Path | None = None,
     filename: str = "pylock.toml",
+    static_version: Callable[[str], str | None] | None = None,
 ) -> Resolved:
     """Resolve `source` for all of `targets` into one universal lock.
 
     `environ` is the user's environment for uv. Paths in the lock are relative to `lock_directory`, by
-    default the source's. Source distributions are resolved without running them; where that is not possible
+    default the source's. Source distributions are resolved without running them: `static_version` tells the
+    version of a package whose source distribution states its requirements for good (`lock.static`), since uv
+    with builds off does not look; where that is not possible
     the error (E-LOCK-BUILD) names the package and the ways out. Other failures of uv are E-LOCK-RESOLVE in
     uv's own words; E-LOCK-ENVIRONMENT where the project's `tool.uv.environments` leaves out a target.
     """
@@ -87,6 +92,7 @@ def resolve(
         options=options or ResolveOptions(),
         lock_directory=lock_directory or source.directory,
         filename=filename,
+        static_version=static_version,
     ).run()
 
 
@@ -130,6 +136,7 @@ class _Resolution:
     options: ResolveOptions
     lock_directory: Path
     filename: str
+    static_version: Callable[[str], str | None] | None
 
     def run(self) -> Resolved:
         project = self._project()
@@ -255,12 +262,13 @@ class _Resolution:
 
     def _compiled(self, extras: list[str], groups: list[str]) -> dict[str, Any]:
         wanted = [*_each("--extra", extras), *_each("--group", groups)]
-        with _Scratch() as scratch:
+        with TemporaryDirectory(prefix="crossdock-lock-") as directory:
+            scratch = Path(directory)
             everything = self._compile(scratch, wanted, self.options.constraints)
             if not wanted:
                 return everything
             # The same versions with and without an extra: those of the resolution that has them all.
-            pins = (*self.options.constraints, *_pins(everything["packages"]))
+            pins = (*self.options.constraints, *pins_of(everything["packages"]))
             base = self._compile(scratch, [], pins)
             variants = [
                 Variant.of_extra(name, self._compile(scratch, ["--extra", name], pins)["packages"])
@@ -275,27 +283,42 @@ class _Resolution:
         """Resolve twice: from wheels alone, so that no package's code runs, then with the versions pinned.
 
         The first run (`--only-binary`) leaves source distributions out of its answer too. The second may take
-        them, but all it can choose are versions of which the first has read a wheel's metadata.
+        them, but all it can choose are versions of which the first has read a wheel's metadata, or a source
+        distribution's that is known without a build.
         """
+        known = stated_versions(self._project())
         try:
             if ALL in self.options.allow_build:
                 return self._run_compile(scratch, wanted, constraints)
-            restricted = ["--only-binary", ALL, *_each("--no-binary", sorted(self._buildable()))]
-            first = self._run_compile(scratch, [*wanted, *restricted], constraints)
-            return self._run_compile(scratch, wanted, [*constraints, *_pins(first["packages"])])
+            return self._compile_unbuilt(scratch, wanted, constraints, known)
         except UvFailed as error:
             raise self._failed(error) from error
 
-    def _buildable(self) -> set[str]:
-        """Return the packages of which uv may take a source distribution in the first run.
+    def _compile_unbuilt(
+        self, scratch: Path, wanted: list[str], constraints: Sequence[str], known: dict[str, str | None]
+    ) -> dict[str, Any]:
+        """Try, and for each package that has only source distributions ask whether its newest is static."""
+        asked: set[str] = set()
+        while True:
+            allowed = sorted({*known, *self.options.allow_build})
+            restricted = ["--only-binary", ALL, *_each("--no-binary", allowed)]
+            limits = [*constraints, *(f"{name}=={known[name]}" for name in sorted(known) if known[name])]
+            try:
+                first = self._run_compile(scratch, [*wanted, *restricted], limits)
+            except UvFailed as error:
+                found = self._static_versions(_unbuilt(error.text) - asked)
+                if not found:
+                    raise
+                asked |= found.keys()
+                known |= found
+            else:
+                return self._run_compile(scratch, wanted, [*limits, *pins_of(first["packages"])])
 
-        Besides what the user allowed: those whose metadata the project states, since then nothing is run.
-        """
-        from packaging.utils import canonicalize_name
-
-        stated = _table(_table(self._project(), "tool"), "uv").get("dependency-metadata", [])
-        names = {str(item.get("name", "")) for item in stated if isinstance(item, dict)}
-        return {canonicalize_name(name) for name in {*names, *self.options.allow_build} if name}
+    def _static_versions(self, names: Iterable[str]) -> dict[str, str | None]:
+        if self.static_version is None:
+            return {}
+        versions = {name: self.static_version(name) for name in sorted(names)}
+        return {name: version for name, version in versions.items() if version is not None}
 
     def _run_compile(
         self, scratch: Path, arguments: Sequence[str], constraints: Sequence[str]
@@ -351,17 +374,12 @@ class _Resolution:
         return LockError(f"cannot lock: {first}", code="E-LOCK-RESOLVE", places=lines[1:])
 
 
-class _Scratch:
-    """A temporary directory as a `Path`."""
+def _unbuilt(text: str) -> set[str]:
+    """Return the packages that uv says it would have to build, by normalized name."""
+    from packaging.utils import canonicalize_name
 
-    def __enter__(self) -> Path:
-        import tempfile
-
-        self._directory = tempfile.TemporaryDirectory(prefix="crossdock-lock-")
-        return Path(self._directory.name)
-
-    def __exit__(self, *error: object) -> None:
-        self._directory.cleanup()
+    found = (name for match in _NEEDS_BUILD.finditer(text) for name in match.groups() if name)
+    return {canonicalize_name(name) for name in found}
 
 
 def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -371,17 +389,3 @@ def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _each(option: str, values: Sequence[str]) -> list[str]:
     return [word for value in values for word in (option, value)]
-
-
-def _pins(packages: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return constraints that allow just what `packages` of an index are; a fork keeps its marker."""
-    return [
-        f"{package['name']}=={package['version']}"
-        + (f" ; {package['marker']}" if _forked(package, packages) and package.get("marker") else "")
-        for package in packages
-        if "version" in package and ("wheels" in package or "sdist" in package)
-    ]
-
-
-def _forked(package: Mapping[str, Any], packages: Sequence[Mapping[str, Any]]) -> bool:
-    return [other["name"] for other in packages].count(package["name"]) > 1

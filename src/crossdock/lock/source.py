@@ -79,7 +79,8 @@ def find_source(
     In a project the order is: `pylock.toml`, unless it is out of date by its own record (E-LOCK-STALE);
     `uv.lock`; `pyproject.toml`; `requirements.txt`.
     """
-    files, constraints = tuple(files), tuple(constraints)
+    files = tuple(directory / path for path in files)
+    constraints = tuple(directory / path for path in constraints)
     if not arguments and not files:
         return _in_directory(directory, relock=relock)
     if len(arguments) == 1 and not files:
