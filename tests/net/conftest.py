@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.net.lying import LyingServer, make_certificate
 
 from crossdock.net.http import Http, HttpSettings
 from crossdock.store import Store
-from tests.net.lying import LyingServer, make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

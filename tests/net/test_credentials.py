@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.net.conftest import fast
+from tests.net.lying import Exchange, LyingServer, page, redirect, serve, status
 
 from crossdock.digest import Digest
 from crossdock.errors import CrossdockError, FetchError
 from crossdock.net.credentials import Credential, Credentials, credentials_of, read_netrc
 from crossdock.net.url import Login, Url, redact, without_login
-from tests.net.conftest import fast
-from tests.net.lying import Exchange, LyingServer, page, redirect, serve, status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,7 +201,7 @@ def test_an_imported_keyring_is_asked(monkeypatch: pytest.MonkeyPatch, server: L
         password = CANARY
 
     module = types.ModuleType("keyring")
-    module.get_credential = lambda service, username: Found if "127.0.0.1" in service else None  # type: ignore[attr-defined]
+    module.get_credential = lambda service, _username: Found if "127.0.0.1" in service else None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", module)
     server.route("/p", guarded)
     assert fast(keyring="import").get(server.url("/p"), limit=10).body == b"in"

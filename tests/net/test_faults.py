@@ -11,12 +11,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.net.conftest import fast
+from tests.net.lying import Exchange, LyingServer, serve, status
 
 from crossdock.digest import Digest
 from crossdock.errors import FetchError, StoreError
 from crossdock.net.http import Http, HttpSettings
-from tests.net.conftest import fast
-from tests.net.lying import Exchange, LyingServer, serve, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,6 +174,7 @@ REFUSED: dict[str, tuple[list[Callable[[Exchange], None]], str, str, int]] = {
 def test_a_fault_that_stays_is_a_clear_error(
     server: LyingServer,
     store: Store,
+    *,
     behaviours: list[Callable[[Exchange], None]],
     code: str,
     message: str,

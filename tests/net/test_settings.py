@@ -21,8 +21,8 @@ from crossdock.net.settings import (
     load_settings,
     uv_arguments,
 )
-from crossdock.net.uv_settings import read_uv, uv_paths, uv_table
 from crossdock.net.url import Login
+from crossdock.net.uv_settings import read_uv, uv_paths, uv_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,9 @@ def test_pip_variables_replace_what_files_say() -> None:
         "PIP_PROXY": "joe:pw@proxy:3128",
         "PIP_CERT": "",
     }
-    family = read("[global]\nindex-url = https://file.invalid\nfind-links = /file\ncert = /file.pem\n", environ)
+    family = read(
+        "[global]\nindex-url = https://file.invalid\nfind-links = /file\ncert = /file.pem\n", environ
+    )
     assert family.default_index == IndexSource(url="https://env.invalid/simple")
     assert urls(family) == ["https://a.invalid", "https://b.invalid"]
     assert family.find_links == ("/x", "https://page.invalid/links")
@@ -118,12 +120,25 @@ def test_pip_settings_that_make_no_sense(text: str, environ: dict[str, str], mes
         (
             {"HOME": "/h"},
             "linux",
-            ["/etc/xdg/pip/pip.conf", "/etc/pip.conf", "/h/.pip/pip.conf", "/h/.config/pip/pip.conf", "/v/pip.conf"],
+            [
+                "/etc/xdg/pip/pip.conf",
+                "/etc/pip.conf",
+                "/h/.pip/pip.conf",
+                "/h/.config/pip/pip.conf",
+                "/v/pip.conf",
+            ],
         ),
         (
             {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_CONFIG_DIRS": "/d:/e"},
             "linux",
-            ["/d/pip/pip.conf", "/e/pip/pip.conf", "/etc/pip.conf", "/h/.pip/pip.conf", "/c/pip/pip.conf", "/v/pip.conf"],
+            [
+                "/d/pip/pip.conf",
+                "/e/pip/pip.conf",
+                "/etc/pip.conf",
+                "/h/.pip/pip.conf",
+                "/c/pip/pip.conf",
+                "/v/pip.conf",
+            ],
         ),
         (
             {"HOME": "/h", "PIP_CONFIG_FILE": sys.executable},
@@ -161,7 +176,9 @@ def test_pip_itself_looks_there_too() -> None:
     done = subprocess.run([sys.executable, "-m", "pip", "config", "debug"], capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip("SKIPPED the comparison with pip: it is not installed here")
-    listed = [line.strip().partition(", exists")[0] for line in done.stdout.splitlines() if ", exists:" in line]
+    listed = [
+        line.strip().partition(", exists")[0] for line in done.stdout.splitlines() if ", exists:" in line
+    ]
     ours = [str(path) for path in pip_paths(os.environ, platform=sys.platform, prefix=Path(sys.prefix))]
     assert sorted(listed) == sorted(ours)
 
@@ -203,15 +220,19 @@ def test_uv_toml_is_read() -> None:
 
 
 def test_the_variables_of_a_named_index_are_its_login() -> None:
-    environ = {"UV_INDEX_TORCH_CPU_USERNAME": "joe", "UV_INDEX_TORCH_CPU_PASSWORD": "pw", "UV_INDEX_MAIN_PASSWORD": "t"}
+    environ = {
+        "UV_INDEX_TORCH_CPU_USERNAME": "joe",
+        "UV_INDEX_TORCH_CPU_PASSWORD": "pw",
+        "UV_INDEX_MAIN_PASSWORD": "t",
+    }
     logins = {item.origin.host: item.login for item in uv(UV_TOML, environ).credentials}
     assert logins == {"torch.invalid": Login("joe", "pw"), "main.invalid": Login("", "t")}
 
 
 def test_pyproject_counts_with_a_table_of_uv() -> None:
-    assert uv('[tool.uv]\nindex-url = "https://a.invalid"', name="/p/pyproject.toml").default_index == IndexSource(
-        url="https://a.invalid"
-    )
+    assert uv(
+        '[tool.uv]\nindex-url = "https://a.invalid"', name="/p/pyproject.toml"
+    ).default_index == IndexSource(url="https://a.invalid")
     assert uv_table(Path("/p/pyproject.toml"), "[project]\nname = 'x'") is None
 
 
@@ -245,7 +266,15 @@ def test_uv_variables_come_first() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a = ", "index = 1", "[[index]]\nname='x'", "find-links = 'x'", "no-index = 'yes'", "[[index]]\nurl=1", "index-url=1"],
+    [
+        "a = ",
+        "index = 1",
+        "[[index]]\nname='x'",
+        "find-links = 'x'",
+        "no-index = 'yes'",
+        "[[index]]\nurl=1",
+        "index-url=1",
+    ],
 )
 def test_uv_settings_that_make_no_sense(text: str) -> None:
     with pytest.raises(UsageError, match=r"/p/uv\.toml") as caught:
@@ -274,11 +303,13 @@ def test_the_nearest_project_wins_and_uv_toml_hides_pyproject(tmp_path: Path) ->
     project.mkdir(parents=True)
     (tmp_path / "uv.toml").write_text('index-url = "https://far.invalid"')
     (tmp_path / "a" / "uv.toml").write_text('index-url = "https://near.invalid"')
-    (tmp_path / "a" / "pyproject.toml").write_text('[tool.uv]\nno-index = true')
+    (tmp_path / "a" / "pyproject.toml").write_text("[tool.uv]\nno-index = true")
     (project / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     home = tmp_path / "home"
     (home / ".config" / "uv").mkdir(parents=True)
-    (home / ".config" / "uv" / "uv.toml").write_text('index-url = "https://home.invalid"\nfind-links = ["/home-links"]')
+    (home / ".config" / "uv" / "uv.toml").write_text(
+        'index-url = "https://home.invalid"\nfind-links = ["/home-links"]'
+    )
     (home / ".netrc").write_text("")
     environ = {"HOME": str(home), "XDG_CONFIG_DIRS": str(tmp_path), "PIP_CONFIG_FILE": "/dev/null"}
     loaded = load_settings(environ, project=project, platform="linux")
@@ -294,18 +325,19 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         load_settings({"UV_CONFIG_FILE": str(tmp_path / "uv.toml")}, project=None, platform="linux")
 
 
-def together(pip: Family | None = None, uv: Family | None = None, **environ: str) -> IndexSettings:
-    return combine(pip or Family(), uv or Family(), environ, netrc=None)
+def together(
+    environ: Mapping[str, str] | None = None, *, pip: Family | None = None, uv: Family | None = None
+) -> IndexSettings:
+    return combine(pip or Family(), uv or Family(), environ or {}, netrc=None)
 
 
 def test_both_families_together() -> None:
-    settings = together(
-        read(PIP_CONF, {"HOME": "/h"}),
-        uv(UV_TOML),
-        REQUESTS_CA_BUNDLE="/requests.pem",
-        CURL_CA_BUNDLE="/curl.pem",
-        https_proxy="http://proxy:1",
-    )
+    environ = {
+        "REQUESTS_CA_BUNDLE": "/requests.pem",
+        "CURL_CA_BUNDLE": "/curl.pem",
+        "https_proxy": "http://proxy:1",
+    }
+    settings = together(environ, pip=read(PIP_CONF, {"HOME": "/h"}), uv=uv(UV_TOML))
     assert settings.index_url == "https://main.invalid/simple"
     assert [index.url for index in settings.indexes] == [
         "https://corp.invalid/simple",
@@ -346,7 +378,7 @@ def test_uv_is_told_what_only_pip_says() -> None:
         "PIP_RETRIES": "4",
         "PIP_KEYRING_PROVIDER": "import",
     }
-    arguments, added = uv_arguments(together(read("", environ), **environ))
+    arguments, added = uv_arguments(together(environ, pip=read("", environ)))
     assert arguments == ["--find-links", "/b,c", "--no-index"]
     assert added == {
         "UV_DEFAULT_INDEX": "https://joe:pw@i.invalid/simple",
@@ -379,7 +411,7 @@ def test_uv_is_not_told_what_it_reads_itself() -> None:
         "[global]\nindex-url=https://p.invalid\nextra-index-url=https://e.invalid/simple https://n.invalid\n"
         "find-links=/a /b\ncert=/p.pem\ntimeout=2\nretries=2\ntrusted-host=h\n"
     )
-    arguments, added = uv_arguments(together(pip, uv("", environ), **environ))
+    arguments, added = uv_arguments(together(environ, pip=pip, uv=uv("", environ)))
     assert arguments == []
     assert added == {
         "UV_INDEX": "https://e.invalid/simple/ https://n.invalid",
@@ -394,11 +426,13 @@ def uv_program() -> Path:
 
 def test_uv_says_the_default_index(tmp_path: Path) -> None:
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "UV_NO_CONFIG": "1"}
-    found = default_index(uv_program(), python=Path(sys.executable), settings=together(**environ))
+    found = default_index(uv_program(), python=Path(sys.executable), settings=together(environ))
     assert found.startswith("https://")
-    chosen = together(read("[global]\nindex-url = https://corp.invalid/simple\n"), **environ)
-    assert default_index(Path("/nowhere"), python=Path("/x"), settings=chosen) == "https://corp.invalid/simple"
-    off = together(read("[global]\nno-index = true\n"), **environ)
+    chosen = together(environ, pip=read("[global]\nindex-url = https://corp.invalid/simple\n"))
+    assert (
+        default_index(Path("/nowhere"), python=Path("/x"), settings=chosen) == "https://corp.invalid/simple"
+    )
+    off = together(environ, pip=read("[global]\nno-index = true\n"))
     with pytest.raises(CrossdockError, match="no package index is in effect") as caught:
         default_index(uv_program(), python=Path(sys.executable), settings=off)
     assert caught.value.code == "E-INDEX-NONE"
@@ -420,7 +454,7 @@ def test_uv_agrees_about_the_indexes_in_effect(tmp_path: Path) -> None:
     }
     settings = load_settings(environ, project=tmp_path, platform="linux")
     arguments, added = uv_arguments(settings)
-    command = [uv_program(), "pip", "compile", "--offline", "-q", "--no-header", "--emit-index-url"]
+    command = [str(uv_program()), "pip", "compile", "--offline", "-q", "--no-header", "--emit-index-url"]
     done = subprocess.run(
         [*command, *arguments, "--python", sys.executable, "-"],
         input="", text=True, capture_output=True, check=True, cwd=tmp_path, env={**environ, **added},
@@ -445,7 +479,11 @@ def test_any_pip_conf_is_read_or_refused(text: str) -> None:
         return
 
 
-@given(st.dictionaries(st.sampled_from(["PIP_TIMEOUT", "PIP_INDEX_URL", "PIP_RETRIES", "PIP_NO_INDEX"]), st.text()))
+@given(
+    st.dictionaries(
+        st.sampled_from(["PIP_TIMEOUT", "PIP_INDEX_URL", "PIP_RETRIES", "PIP_NO_INDEX"]), st.text()
+    )
+)
 def test_any_pip_variable_is_read_or_refused(environ: dict[str, str]) -> None:
     try:
         read("", environ)

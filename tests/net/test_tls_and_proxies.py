@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.net.conftest import fast
+from tests.net.lying import LyingServer, Proxy, make_certificate, page, serve
 
 from crossdock.digest import Digest
 from crossdock.errors import FetchError, UsageError
 from crossdock.net.proxies import environment_proxies, is_exempt, proxy_for
 from crossdock.net.url import Origin
-from tests.net.conftest import fast
-from tests.net.lying import LyingServer, Proxy, make_certificate, page, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

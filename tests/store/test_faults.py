@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.net.lying import Exchange, LyingServer, serve
 
 from crossdock.digest import Digest
 from crossdock.errors import StoreError
 from crossdock.store import Store
-from tests.net.lying import Exchange, LyingServer, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,8 +196,12 @@ def test_a_full_disk_is_told_and_survived(small_disk: Path) -> None:
         url = server.route("/f", serve(body))
         with pytest.raises(StoreError, match="no space left"):
             fast().download(url, digest=Digest.of(body), size=len(body), store=store)
+
+    def make(path: Path) -> None:
+        (path / "f").write_bytes(body)
+
     with pytest.raises(StoreError, match="no space left"):
-        store.tree("kind", "key", lambda path: (path / "f").write_bytes(body) and None)
+        store.tree("kind", "key", make)
     assert [path.name for name in ("tmp", "partial", "locks") for path in (store.root / name).iterdir()] == []
     assert store.blob(Digest.of(b"kept")) == kept
     assert store.verify().damaged == ()
@@ -217,7 +221,7 @@ def works(store: Store) -> None:
     assert store.ingest(DIGEST, [BODY]).read_bytes() == BODY
     store.put_fact("kind", "key", 1)
     assert store.get_fact("kind", "key") == 1
-    assert store.tree("kind", "key", lambda path: (path / "f").write_bytes(b"x") and None).is_dir()
+    assert store.tree("kind", "key", lambda path: path.joinpath("sub").mkdir()).is_dir()
 
 
 def test_without_a_home_a_temporary_store_takes_its_place() -> None:

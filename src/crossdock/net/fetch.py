@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 #: Downloads at once; beyond this one machine's disk and one line gain nothing.
 JOBS = 12
 
-#: How long to wait for threads that were told to stop; what they leave is resumable at any point.
-_STOP_SECONDS = 5.0
+#: How long to wait for threads that were told to stop. One that sits in a read looks up only after it; it is a
+#: daemon, and what it leaves is resumable at any point.
+_STOP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

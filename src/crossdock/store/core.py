@@ -204,6 +204,14 @@ class Store:
 
         return provide_tree(self, _named(kind), key, make, prove=prove, boot=self._boot())
 
+    def drop_tree(self, kind: str, key: str) -> None:
+        """Remove a tree that its user found damaged, so that the next `tree` makes it anew."""
+        from crossdock.store.trees import remove_tree, tree_path  # damaged ones are rare
+
+        path = tree_path(self.root, _named(kind), key)
+        with Guarded(path), self.locked(f"tree-{kind}-{path.name}"):
+            remove_tree(self, path)
+
     def locked(self, name: str, *, cancelled: Callable[[], bool] | None = None) -> Lock:
         """Return a context manager: one holder at a time in all processes; gone with its process."""
         safe = name if _KIND.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:40]
