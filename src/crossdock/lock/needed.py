@@ -222,10 +222,7 @@ def open_question(asked: Asked, questions: Iterable[Question]) -> LockError:
     return LockError(
         f"{asked.target_name} leaves open what the lock asks for: {', '.join(variables)}",
         code="E-LOCK-OPEN",
-        places=[
-            f"{place}: `{text}`" + (f" ({answer.explanation})" if answer.explanation else "")
-            for place, text, answer in questions
-        ],
+        places=[f"{place}: {answer.explanation or f'`{text}`'}" for place, text, answer in questions],
         hint=_setting(asked, variables),
     )
 

@@ -95,7 +95,6 @@ def run_uv(arguments: Sequence[str], *, directory: Path, environ: Mapping[str, s
 
 
 def uv_executable() -> str:
-    """Return the path of the `uv` package's program; `LockError` if it is missing."""
     """Return the path of the `uv` package's program; `LockError` (E-LOCK-UV) if it is not there."""
     import uv
 
