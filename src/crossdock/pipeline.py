@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from crossdock import __version__
 from crossdock.digest import Digest
 from crossdock.errors import LockError
+from crossdock.lock.plan import purity_from_wheels
 from crossdock.lock.select import Choice, Kind, Selection
 from crossdock.ship.assemble import path_rules
-from crossdock.ship.receipt import ShippedPackage
+from crossdock.ship.cargo import Gathered, WheelInHand, findings_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from crossdock.build.backend import BuildTools
     from crossdock.build.pure import BuiltWheel
     from crossdock.inspect.finding import Finding
-    from crossdock.lock.model import Lock, LockedFile
+    from crossdock.lock.model import Lock, LockedFile, LockedPackage
     from crossdock.net.fetch import Download, Reporter
     from crossdock.net.http import Http
     from crossdock.safepath import PathRules
-    from crossdock.ship.unpacked import UnpackedWheel
     from crossdock.store import Store
     from crossdock.target.model import Target
 
@@ -57,43 +57,6 @@ class Means:
     allow_bad_record: frozenset[str] = field(default_factory=frozenset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelInHand:
-    """A wheel for a target, whole in the store and verified: what every shipment is made of."""
-
-    choice: Choice
-    filename: str
-    digest: Digest
-    blob: Path
-    unpacked: UnpackedWheel
-    direct_url: bytes | None = None
-    built_from: str | None = None
-
-    @property
-    def package(self) -> ShippedPackage:
-        """The receipt's entry for it."""
-        facts = self.unpacked.facts
-        notes = [f"start-up hook: {path}" for path in facts.start_up_hooks]
-        notes += [f"dropped: {path}" for path in self.unpacked.dropped]
-        return ShippedPackage(
-            name=self.choice.name,
-            version=facts.version,
-            wheel=self.filename,
-            sha256=self.digest.hex if self.digest.algorithm == "sha256" else str(self.digest),
-            built_from=self.built_from,
-            notes=tuple(notes),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """All wheels of one target in the lock's order, and what the audit found."""
-
-    target: Target
-    wheels: tuple[WheelInHand, ...]
-    findings: tuple[Finding, ...]
-
-
 def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Gathered]:
     """Bring every chosen file into the store, build what is pure source, verify and audit; one entry a selection.
 
@@ -102,6 +65,7 @@ def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Ga
     """
     for selection in selections:
         selection.require()
+        _refuse_native(selection)
     hands = _Hands(lock, means)
     with ThreadPoolExecutor(_UNPACKERS) as pool:
         wanted = {
@@ -113,7 +77,7 @@ def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Ga
     return [
         _audited(
             means.store,
-            selection.target,
+            selection,
             tuple(
                 prepared[id(choice.package), _file_key(choice), path_rules(selection.target)]
                 for choice in selection.choices
@@ -127,6 +91,28 @@ def _file_key(choice: Choice) -> str:
     if choice.file is not None:
         return str(choice.file.digest)
     return f"directory:{choice.package.directory.path}" if choice.package.directory else ""
+
+
+def sdist_is_pure(lock: Lock, package: LockedPackage, means: Means) -> bool | None:
+    """Tell by its content whether a source distribution builds a pure wheel; it is fetched if need be.
+
+    None for a source tree on this disk, which nothing was promised about. The answer is remembered.
+    """
+    file = package.sdist or package.archive
+    if file is None:
+        return None
+    key = str(file.digest)
+    known = means.store.get_fact("native", key)
+    if not isinstance(known, list):
+        _name, blob = next(iter(_Hands(lock, means).files({key: file})))
+        import mmap
+
+        from crossdock.archive.sdist import Sdist
+
+        with blob.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+            known = list(Sdist.open(buffer, file.filename).native_sources)
+        means.store.put_fact("native", key, known)
+    return not known
 
 
 class _Hands:
@@ -151,7 +137,14 @@ class _Hands:
                 futures[key] = pool.submit(self._wheel, choice, target, blob, key[2])
 
         try:
-            for file_key, blob in self._files({key[1]: wanted[key][0] for key in wanted}):
+            files: dict[str, LockedFile] = {}
+            for key in wanted:
+                file = wanted[key][0].file
+                if file is None:
+                    arrived(key[1], None)
+                else:
+                    files[key[1]] = file
+            for file_key, blob in self.files(files):
                 arrived(file_key, blob)
             return {key: future.result() for key, future in futures.items()}
         except BaseException:
@@ -159,14 +152,10 @@ class _Hands:
                 future.cancel()
             raise
 
-    def _files(self, choices: Mapping[str, Choice]) -> Iterable[tuple[str, Path | None]]:
+    def files(self, wanted: Mapping[str, LockedFile]) -> Iterable[tuple[str, Path]]:
         """Give each file as soon as it is in the store: what is there first, then the downloads as they end."""
         missing: dict[str, LockedFile] = {}
-        for key, choice in choices.items():
-            file = choice.file
-            if file is None:
-                yield key, None
-                continue
+        for key, file in wanted.items():
             blob = self._means.store.blob(file.digest)
             if blob is not None:
                 yield key, blob
@@ -249,10 +238,9 @@ class _Hands:
             allow_bad_record=choice.name in self._means.allow_bad_record,
         )
         return WheelInHand(
-            choice=choice,
+            name=choice.name,
             filename=filename,
             digest=digest,
-            blob=blob,
             unpacked=unpacked,
             direct_url=_direct_url(choice),
             built_from=built_from,
@@ -295,21 +283,37 @@ def _direct_url(choice: Choice) -> bytes | None:
     return json.dumps(value, sort_keys=True).encode()
 
 
-def _audited(store: Store, target: Target, wheels: tuple[WheelInHand, ...]) -> Gathered:
-    """Audit all binaries of a target together; the same wheels for the same target are audited once."""
-    if not any(wheel.unpacked.binaries for wheel in wheels):
-        return Gathered(target=target, wheels=wheels, findings=())
-    from crossdock.inspect.finding import Finding, Severity
+def _refuse_native(selection: Selection) -> None:
+    """Refuse, before anything is fetched, what can only be had by compiling for the target."""
+    native = [choice for choice in selection.choices if choice.kind is Kind.SDIST and _is_native(choice)]
+    if native:
+        more = f" and {len(native) - 1} more" if len(native) > 1 else ""
+        raise LockError(
+            f"`{native[0].package}`{more} has no wheel for {selection.target.name} and must be cross-built",
+            code="E-LOCK-NATIVE",
+            places=[f"{choice.package.place} {choice.package}: {choice.reason}" for choice in native],
+            hint="`crossdock plan` names the newest versions with a wheel, `crossdock lock --prefer-wheels` takes them",
+        )
 
+
+def _is_native(choice: Choice) -> bool:
+    return purity_from_wheels(choice.package) is False
+
+
+def _audited(store: Store, selection: Selection, wheels: tuple[WheelInHand, ...]) -> Gathered:
+    """Audit all binaries of a target together; the same wheels for the same target are audited once."""
+    target = selection.target
+    if not any(wheel.unpacked.binaries for wheel in wheels):
+        return Gathered(target=target, wheels=wheels, findings=(), notes=selection.notes)
     digests = ",".join(sorted(str(wheel.digest) for wheel in wheels))
     key = f"{_AUDIT_FORM} {__version__} {target.key} {Digest.of(digests.encode()).hex}"
     known = store.get_fact("audit", key)
     if isinstance(known, list):
-        findings = tuple(Finding(**{**item, "severity": Severity(item["severity"])}) for item in known)
+        findings = findings_from_json(known)
     else:
         findings = _audit(target, wheels)
         store.put_fact("audit", key, [finding.to_json() for finding in findings])
-    return Gathered(target=target, wheels=wheels, findings=findings)
+    return Gathered(target=target, wheels=wheels, findings=findings, notes=selection.notes)
 
 
 def _audit(target: Target, wheels: Sequence[WheelInHand]) -> tuple[Finding, ...]:
@@ -320,7 +324,7 @@ def _audit(target: Target, wheels: Sequence[WheelInHand]) -> tuple[Finding, ...]
     files = [
         AuditFile(
             path=path,
-            package=wheel.choice.name,
+            package=wheel.name,
             wheel=wheel.filename,
             tags=wheel.unpacked.tags,
             binary=Binary.from_json(facts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -71,11 +72,11 @@ def build_pure_directory(directory: Path, tools: BuildTools, *, python: str) -> 
 
 def _extract(sdist: Sdist, source: Path) -> None:
     """Write the files of a source distribution; its names were proven safe by the reader."""
-    for file in sdist.files:
+    for file, chunks in sdist.contents():
         path = source.joinpath(*str(file.path).split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as out:
-            out.write(sdist.read(file))
+            out.writelines(chunks)
         path.chmod(0o755 if file.executable else 0o644)
 
 
@@ -117,7 +118,21 @@ def _canonical(wheel: Wheel) -> bytes:
 
 
 def _members(wheel: Wheel) -> Iterable[tuple[str, bytes, bool]]:
+    record = f"{wheel.dist_info}/RECORD"
     for file in wheel.files:
+        if str(file.member.name) == record:
+            continue
         yield str(file.member.name), wheel.read(file), file.executable
-    # RECORD is not among the files: it records them. It is kept as the backend wrote it.
-    yield f"{wheel.dist_info}/RECORD", wheel.record_bytes, False
+    # RECORD is not among the files: it records them.
+    rows = sorted(
+        f"{_field(str(file.member.name))},sha256={_b64(file.sha256)},{file.size}\n" for file in wheel.files
+    )
+    yield record, "".join([*rows, f"{record},,\n"]).encode(), False
+
+
+def _b64(hexdigest: str) -> str:
+    return urlsafe_b64encode(bytes.fromhex(hexdigest)).rstrip(b"=").decode()
+
+
+def _field(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text

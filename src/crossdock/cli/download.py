@@ -30,15 +30,16 @@ def command(**options: Any) -> int:
     Each file once, verified and audited like everything that is shipped; a pure source distribution
     becomes the wheel that it builds.
     """
+    from crossdock.cli.gathering import blob_of
     from crossdock.ship.files import put_file
 
     session = Session(options)
     results = []
-    for one in gather_for(session):
+    for one in gather_for(session, need_blobs=True):
         directory = Path(options["dest"])
         if options["by_target"]:
             directory /= directory_name(one.target)
-        written = [put_file(wheel.blob, directory, wheel.filename) for wheel in one.wheels]
+        written = [put_file(blob_of(session, wheel), directory, wheel.filename) for wheel in one.wheels]
         size = sum(path.stat().st_size for path in (directory / wheel.filename for wheel in one.wheels))
         session.tell(
             f"{one.target.name}: {len(one.wheels)} wheels, {human_size(size)} in {directory} ({sum(written)} new)"

@@ -16,7 +16,7 @@ from crossdock.errors import CrossdockError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossdock.pipeline import Gathered
+    from crossdock.ship.cargo import Gathered
     from crossdock.target.model import Target
 
 
@@ -64,15 +64,13 @@ def command(**options: Any) -> int:
     return 0
 
 
-def gather_for(session: Session) -> list[Gathered]:
+def gather_for(session: Session, *, need_blobs: bool = False) -> list[Gathered]:
     """Lock, select, fetch, build, verify for every target of the session; raise for findings not accepted."""
-    from crossdock.pipeline import gather
+    from crossdock.cli.gathering import gather_all
 
-    lock = session.lock()
-    selections = session.select(lock)
-    for text in dict.fromkeys(text for selection in selections for text in selection.notes):
+    gathered = gather_all(session, need_blobs=need_blobs)
+    for text in dict.fromkeys(text for one in gathered for text in one.notes):
         warn(text)
-    gathered = gather(lock, selections, session.means())
     session.store.close()
     refuse_findings(gathered, session.accepted)
     return gathered

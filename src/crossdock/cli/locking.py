@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from crossdock.cli.session import normalized
 from crossdock.lock.source import SourceKind, find_source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crossdock.cli.session import Session
     from crossdock.lock.model import Lock
     from crossdock.lock.resolve import ResolveOptions
@@ -28,9 +29,8 @@ def source_of(session: Session, *, relock: bool = False) -> Source:
     )
 
 
-def lock_of(session: Session) -> Lock:
-    """Return the lock that SOURCE is, or resolve one in memory for the session's targets."""
-    source = source_of(session)
+def lock_of(session: Session, source: Source) -> Lock:
+    """Return the lock that `source` is, or resolve one in memory for the session's targets."""
     if source.kind is SourceKind.LOCK and source.path is not None:
         from crossdock.lock.pylock import read_lock
 
@@ -38,25 +38,48 @@ def lock_of(session: Session) -> Lock:
     from crossdock.lock.resolve import resolve
 
     session.tell(f"Resolving {source.name} (no lock: `crossdock lock` keeps one)")
-    return resolve(source, session.targets, environ=os.environ, options=resolve_options(session)).lock
+    return resolve(
+        source,
+        session.targets,
+        environ=session.uv[1],
+        options=resolve_options(session),
+        static_version=static_version_of(session),
+    ).lock
+
+
+def static_version_of(session: Session) -> Callable[[str], str | None]:
+    """Return a function that looks into a package's newest source distribution, run by nobody, for fixed metadata."""
+
+    def static_version(name: str) -> str | None:
+        from crossdock.cli.index import project_files
+        from crossdock.errors import CrossdockError
+        from crossdock.lock.static import newest_static_version
+        from crossdock.net.sdist_info import pkg_info_of
+
+        if session.options.get("offline"):
+            return None
+        try:
+            return newest_static_version(
+                project_files(session)(name), lambda file: pkg_info_of(file, session.store, session.http)
+            )
+        except CrossdockError:
+            return None  # Then the resolver says what is missing.
+
+    return static_version
 
 
 def resolve_options(session: Session) -> ResolveOptions:
     """Return what the command line and the project say about resolving."""
     from crossdock.lock.resolve import ResolveOptions
-    from crossdock.net.settings import uv_arguments
 
     options = session.options
-    arguments, _environ = uv_arguments(session.index)
-    extra = list(arguments)
+    extra = list(session.uv[0])
     if options.get("no_deps"):
         extra.append("--no-deps")
     if options.get("pre"):
         extra += ["--prerelease", "allow"]
     if options.get("exclude_newer"):
         extra += ["--exclude-newer", str(options["exclude_newer"])]
-    if options.get("offline"):
-        extra.append("--offline")
     settings = session.project.settings
     allowed = {name for value in options.get("allow_build") or () for name in value.split(",")}
     names = allowed | set(settings.allow_build)

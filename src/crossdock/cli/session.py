@@ -128,9 +128,26 @@ class Session:
     @cached_property
     def index(self) -> IndexSettings:
         """Where packages come from: options over variables over uv's and pip's files."""
-        from crossdock.cli.index import index_settings
+        from crossdock.net.settings import load_settings
 
-        return index_settings(self.options, os.environ, self.project.directory)
+        return load_settings(self.environ, project=self.project.directory, prefix=Path(sys.prefix))
+
+    @cached_property
+    def environ(self) -> dict[str, str]:
+        """The user's variables, with the index options of the command line in them."""
+        from crossdock.cli.index import with_options
+
+        return with_options(os.environ, self.options)
+
+    @cached_property
+    def uv(self) -> tuple[list[str], dict[str, str]]:
+        """What uv needs so that it sees the same settings: arguments and the whole environment."""
+        from crossdock.net.settings import uv_arguments
+
+        arguments, added = uv_arguments(self.index)
+        if self.options.get("offline"):
+            arguments.append("--offline")
+        return arguments, {**self.environ, **added}
 
     @cached_property
     def http(self) -> Http:
@@ -138,20 +155,18 @@ class Session:
         from crossdock.net.http import Http
         from crossdock.net.settings import http_settings
 
-        return Http(http_settings(self.index, os.environ))
+        return Http(http_settings(self.index))
 
     def tools(self) -> BuildTools:
         """Return what builds of pure source distributions need."""
         from crossdock.build.backend import BuildTools
         from crossdock.cli.index import uv_program
-        from crossdock.net.settings import uv_arguments
 
-        arguments, environ = uv_arguments(self.index)
-        offline = ("--offline",) if self.options.get("offline") else ()
+        arguments, environ = self.uv
         return BuildTools(
             uv=uv_program(),
-            uv_arguments=(*arguments, *offline),
-            uv_environ={**os.environ, **environ, "UV_PYTHON_DOWNLOADS": "never"},
+            uv_arguments=tuple(arguments),
+            uv_environ={**environ, "UV_PYTHON_DOWNLOADS": "never"},
             source_date_epoch=_source_date_epoch(),
         )
 
@@ -187,22 +202,16 @@ class Session:
             linux_tags=self._many("allow_linux_tag"),
         )
 
-    def lock(self) -> Lock:
-        """Return the lock of SOURCE: read if it is one, made by uv otherwise."""
-        from crossdock.cli.locking import lock_of
-
-        return lock_of(self)
-
     def select(self, lock: Lock) -> list[Selection]:
         """Choose for every target, with the extras, groups and formats asked for."""
+        return [self.select_for(lock, target) for target in self.targets]
+
+    def select_for(self, lock: Lock, target: Target) -> Selection:
+        """Choose for one target."""
         from crossdock.lock.select import select
 
         extras = list(lock.extras) if self.options.get("all_extras") else self.extras(lock)
-        groups = self.groups(lock)
-        return [
-            select(lock, target, extras=extras, groups=groups, formats=self.formats)
-            for target in self.targets
-        ]
+        return select(lock, target, extras=extras, groups=self.groups(lock), formats=self.formats)
 
     def extras(self, lock: Lock) -> list[str]:
         """Return the extras asked for on the command line, else the project's that the lock knows."""

@@ -13,9 +13,7 @@ from crossdock.cli.options import target_options
 from crossdock.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from crossdock.inspect.finding import Finding
+    from crossdock.contents.verify import Verdict
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -31,43 +29,34 @@ def command(**options: Any) -> int:
     THING is a wheel, an installed directory, a zip (a Lambda bundle, a pex), an OCI or Docker archive or an
     OCI layout.
     """
-    from crossdock.contents import read_contents, verify_contents
-    from crossdock.inspect.finding import Severity
+    from crossdock.contents.read import read_contents
+    from crossdock.contents.verify import verify
 
     session = Session(options)
     results = []
     failed = False
     for name in options["thing"]:
-        contents = read_contents(Path(name))
         for target in session.targets:
-            findings = verify_contents(contents, target)
-            bad = any(finding.severity is Severity.ERROR for finding in findings)
-            failed = failed or bad
-            results.append(
-                {
-                    "thing": name,
-                    "target": target.name,
-                    "fits": not bad,
-                    "binaries": len(contents.binaries),
-                    "findings": [finding.to_json() for finding in findings],
-                }
-            )
+            # An image index holds one image for each platform: the target chooses.
+            verdict = verify(read_contents(Path(name), target=target), target)
+            failed = failed or not verdict.fits
+            results.append({"thing": name, "target": target.name, **verdict.to_json()})
             if not options["as_json"]:
-                _print(name, target.name, len(contents.binaries), findings, bad=bad)
+                _print(name, target.name, verdict)
     if options["as_json"]:
         click.echo(json.dumps({"verified": results}, indent=2))
     return 1 if failed else 0
 
 
-def _print(name: str, target: str, binaries: int, findings: Sequence[Finding], *, bad: bool) -> None:
+def _print(name: str, target: str, verdict: Verdict) -> None:
     import sys
 
-    for finding in findings:
+    for finding in verdict.findings:
         severity = str(finding.severity)
         owner = f"{finding.package}: " if finding.package else ""
         click.echo(f"{paint(severity, _COLOURS[severity], sys.stdout)}: {owner}{finding} [{finding.code}]")
         if finding.hint:
             click.echo(f"  hint: {finding.hint}")
-    errors = sum(str(finding.severity) == "error" for finding in findings)
-    verdict = paint("does not fit", "red", sys.stdout) if bad else paint("fits", "green", sys.stdout)
-    click.echo(f"{name}: {verdict} {target} ({binaries} binaries read, {errors} errors)")
+    errors = sum(str(finding.severity) == "error" for finding in verdict.findings)
+    word = paint("fits", "green", sys.stdout) if verdict.fits else paint("does not fit", "red", sys.stdout)
+    click.echo(f"{name}: {word} {target} ({verdict.binaries} binaries read, {errors} errors)")

@@ -27,7 +27,7 @@ class IndexedFile(Protocol):
         """The specifier of Python versions, None where there is none."""
 
     @property
-    def yanked(self) -> bool | str:
+    def yanked(self) -> bool | str | None:
         """Whether the file was taken back (PEP 592), or the reason."""
 
 

@@ -21,7 +21,7 @@ class IndexedSdist(Protocol):
         """The file's name."""
 
     @property
-    def yanked(self) -> bool | str:
+    def yanked(self) -> bool | str | None:
         """Whether the file was taken back (PEP 592), or the reason."""
 
 
@@ -42,7 +42,7 @@ def newest_static_version(files: Iterable[File], pkg_info: Callable[[File], byte
             version = parse_sdist_filename(file.filename)[1]
         except InvalidSdistFilename:
             continue
-        usable = file.yanked is False and not version.is_prerelease
+        usable = file.yanked in (None, False) and not version.is_prerelease
         if usable and (newest is None or version > newest[0]):
             newest = (version, file)
     if newest is None:

@@ -83,7 +83,10 @@ def wheel_facts(wheel: Wheel) -> WheelFacts:
             for file in wheel.files
             if file.path not in dropped
         ),
-        entry_points=tuple(wheel.script_entry_points()),
+        entry_points=tuple(
+            EntryPoint(point.name, point.module, point.attribute, point.gui)
+            for point in wheel.script_entry_points()
+        ),
         start_up_hooks=tuple(wheel.start_up_hooks),
     )
 
@@ -163,7 +166,9 @@ def installed_files(
 def _made(path: str, content: bytes, *, executable: bool = False) -> InstalledFile:
     from hashlib import sha256
 
-    return InstalledFile(path, sha256(content).hexdigest(), len(content), executable, content, shareable=False)
+    return InstalledFile(
+        path, sha256(content).hexdigest(), len(content), executable, content, shareable=False
+    )
 
 
 def _entry_points(

@@ -11,7 +11,7 @@ from crossdock.errors import ShipError
 from crossdock.ship.unpacked import FIXED_MTIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -69,6 +69,15 @@ class Descent:
     def stat(self, path: str) -> os.stat_result | None:
         """Return what lies at `path` itself, or None; a link is a link."""
         return None if self.obstacle(path) is not None else self._lstat(path)
+
+    def foreign_below(self, path: str, ours: Container[str]) -> list[str]:
+        """Return what lies in the directory `path` and is not in `ours`; the directory itself if it is empty."""
+        found = [path]
+        for directory, _directories, files in os.walk(self._path(path)):
+            below = os.path.relpath(directory, self._root).replace(os.sep, "/")
+            found += [f"{below}/{name}" for name in files]
+        inside = [name for name in found[1:] if name not in ours and "/__pycache__/" not in name]
+        return inside if len(found) > 1 else found
 
     @staticmethod
     def is_as_written(found: os.stat_result, file: InstalledFile) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
@@ -223,7 +224,10 @@ class _Sync:
             found = descent.stat(path)
             if found is None:
                 continue
-            if path not in ours:
+            if stat.S_ISDIR(found.st_mode):
+                # It goes with the last of our files in it, unless something foreign lies there too.
+                foreign += descent.foreign_below(path, ours)
+            elif path not in ours:
                 foreign.append(path)
             elif ours[path] == entry.file.sha256 and descent.is_as_written(found, entry.file):
                 keep.add(path)

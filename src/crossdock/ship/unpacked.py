@@ -53,6 +53,8 @@ class UnpackedWheel:
     tags: tuple[str, ...]
     binaries: tuple[tuple[str, dict[str, Any]], ...]
     dropped: tuple[str, ...] = ()
+    #: What is wrong with RECORD, where that was allowed by name.
+    problems: tuple[str, ...] = ()
 
     def read(self, file: PayloadFile) -> bytes:
         """Return the bytes of a payload file."""
@@ -79,7 +81,7 @@ def unpack_wheel(
     it stays in the store. `rules` are the path rules of the target that asks; a wheel that is good for one
     operating system may be refused for another.
     """
-    key = f"{digest.algorithm}-{digest.hex}-{_FORM}-{rules.value}{'-badrecord' if allow_bad_record else ''}"
+    key = _key(digest, rules, allow_bad_record=allow_bad_record)
 
     def make(directory: Path) -> None:
         with blob.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
@@ -98,6 +100,25 @@ def unpack_wheel(
             hint="is another program writing into the store? `crossdock cache verify` checks it",
         )
     return found
+
+
+def find_unpacked(
+    store: Store, digest: Digest, filename: str, *, rules: PathRules, allow_bad_record: bool = False
+) -> UnpackedWheel | None:
+    """Return the wheel as `unpack_wheel` left it, None if the store does not have it whole."""
+
+    def absent(_directory: Path) -> None:
+        raise LookupError
+
+    try:
+        key = _key(digest, rules, allow_bad_record=allow_bad_record)
+        return _load(store.tree("wheel", key, absent, prove=prove_by_hash), filename)
+    except LookupError:
+        return None
+
+
+def _key(digest: Digest, rules: PathRules, *, allow_bad_record: bool) -> str:
+    return f"{digest}-{_FORM}-{rules.value}{'-badrecord' if allow_bad_record else ''}"
 
 
 def _write(
@@ -123,6 +144,7 @@ def _write(
             "tags": sorted(map(str, wheel.tags)),
             "binaries": binaries,
             "dropped": [str(name) for name in wheel.dropped],
+            "problems": list(wheel.record_problems),
         }
     finally:
         wheel.close()
@@ -178,6 +200,7 @@ def _load(directory: Path, filename: str) -> UnpackedWheel | None:
             tags=tuple(manifest["tags"]),
             binaries=tuple((path, binary) for path, binary in manifest["binaries"]),
             dropped=tuple(manifest["dropped"]),
+            problems=tuple(manifest["problems"]),
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -11,28 +11,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import TargetError
+from crossdock.target.kleene import VARIABLES, parse, truth_of
 from crossdock.target.model import Arch, Implementation, Os, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
 
-#: Every variable of PEP 508 that describes the environment.
-VARIABLES = (
-    "implementation_name",
-    "implementation_version",
-    "os_name",
-    "platform_machine",
-    "platform_python_implementation",
-    "platform_release",
-    "platform_system",
-    "platform_version",
-    "python_full_version",
-    "python_version",
-    "sys_platform",
-)
+    from crossdock.target.kleene import Parsed, Truth
 
 _OS = {
     Os.LINUX: ("posix", "linux", "Linux"),
@@ -50,6 +38,13 @@ _ANDROID_SINCE = (3, 13)
 
 #: A patch version above every real one: what `>= 3.12.4` turns to stays so.
 _LAST_PATCH = 9999
+#: `in` and `not in` look for parts of the text, so `"2.1" in python_full_version` turns at patches that it
+#: does not name; no CPython has had so many.
+_ALL_PATCHES = range(100)
+
+_VERSIONS = frozenset({"python_full_version", "implementation_version"})
+
+__all__ = ["VARIABLES", "Answer", "environment", "evaluate", "satisfies"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +70,7 @@ def _environment(target: Target) -> tuple[tuple[str, str | None], ...]:
         sys_platform, system = "linux", "Linux"
     values: dict[str, str | None] = {
         "implementation_name": str(python.implementation),
-        # On CPython it equals the Python version; PyPy's own is not part of a target.
-        "implementation_version": python.full if python.implementation is Implementation.CPYTHON else None,
+        "implementation_version": None,
         "os_name": os_name,
         "platform_machine": _machine(target),
         "platform_python_implementation": _PYTHON_NAME[python.implementation],
@@ -95,6 +89,9 @@ def _environment(target: Target) -> tuple[tuple[str, str | None], ...]:
                 hint=f"known: {', '.join(VARIABLES)}",
             )
         values[name] = value
+    if values["implementation_version"] is None and python.implementation is Implementation.CPYTHON:
+        # On CPython it equals the Python version; PyPy's own is not part of a target.
+        values["implementation_version"] = values["python_full_version"]
     return tuple(values.items())
 
 
@@ -139,210 +136,114 @@ def evaluate(
 
 @lru_cache(maxsize=65536)
 def _evaluate(text: str, target: Target, known: tuple[tuple[str, Any], ...]) -> Answer:
-    from packaging.markers import Marker
-
-    tree = _tree(Marker(text))
-    variables = set(_variables(tree))
-    values: dict[str, Any] = {**dict(_environment(target)), **dict(known)}
-    unknown = variables - values.keys()
+    parsed = parse(text)
+    values = {**dict(_environment(target)), **dict(known)}
+    unknown = parsed.variables - values.keys()
     if unknown:
         raise TargetError(
             f"the marker `{text}` asks for `{min(unknown)}`, which has no meaning here",
             code="E-TARGET-MARKER",
         )
-    if "python_full_version" in variables or "implementation_version" in variables:
-        return _by_slices(text, tree, values, target)
-    truth, variable = _kleene(tree, values)
-    return _answer(truth, variable, text, target)
+    if values["python_full_version"] is None and parsed.variables & _VERSIONS:
+        return _by_slices(parsed, values, target)
+    return _answer(truth_of(parsed.tree, values), text, target)
 
 
-def _answer(truth: bool | None, variable: str | None, text: str, target: Target) -> Answer:
-    if truth is not None:
-        return TRUE if truth else FALSE
+def _answer(truth: Truth, text: str, target: Target) -> Answer:
+    known, variable = truth
+    if known is not None:
+        return TRUE if known else FALSE
     return Answer(
         truth=None,
         variable=variable,
         explanation=f"`{text}` depends on {variable}, which {target.name or 'the target'} leaves open;"
-        f" set it in a target file: [markers] {variable} = ...",
+        f" say it under [markers] in a target file",
     )
 
 
-# packaging has no public syntax tree; this function is the only one that knows the private one, and a test
-# pins its shape (pypa/packaging#448 asks for a public one).
-def _tree(marker: Marker) -> list[Any]:
-    """Return nested lists of `(left, operator, right)` atoms and the words `and`, `or`; a side is (is_variable, text)."""
+def _by_slices(parsed: Parsed, values: dict[str, Any], target: Target) -> Answer:
+    """Evaluate the whole marker once for each slice of patch versions that it can tell apart.
 
-    def plain(node: Any) -> Any:
-        if isinstance(node, list):
-            return [plain(item) for item in node]
-        if isinstance(node, tuple):
-            left, operator, right = node
-            return (_side(left), operator.serialize(), _side(right))
-        return node
+    The whole, not each atom: `python_full_version < "3.12.4" or python_full_version >= "3.12.4"` is true.
+    """
+    # The two are one on CPython; PyPy's own version is not part of a target.
+    cpython = target.python.implementation is Implementation.CPYTHON
+    follows = ("implementation_version",) if cpython and values["implementation_version"] is None else ()
 
-    return [plain(item) for item in marker._markers]  # noqa: SLF001
+    def truth(full: str) -> Truth:
+        return truth_of(parsed.tree, {**values, "python_full_version": full, **dict.fromkeys(follows, full)})
 
-
-def _side(node: Any) -> tuple[bool, str]:
-    return (type(node).__name__ == "Variable", str(node.value))
-
-
-def _variables(tree: Sequence[Any]) -> Iterator[str]:
-    for node in tree:
-        if isinstance(node, list):
-            yield from _variables(node)
-        elif isinstance(node, tuple):
-            yield from (text for is_variable, text in (node[0], node[2]) if is_variable)
+    atoms = [atom for atom in parsed.atoms if atom.variable in _VERSIONS]
+    patches = _patches((atom.value for atom in atoms), target)
+    if any("in" in atom.operator for atom in atoms):
+        patches = sorted({*patches, *_ALL_PATCHES})
+    return _over(patches, truth, parsed.text, target)
 
 
-def _kleene(tree: Sequence[Any], values: Mapping[str, Any]) -> tuple[bool | None, str | None]:
-    """Evaluate with unknown values: false and unknown is false, true or unknown is true."""
-    groups: list[list[tuple[bool | None, str | None]]] = [[]]
-    for node in tree:
-        if node == "or":
-            groups.append([])
-        elif isinstance(node, list):
-            groups[-1].append(_kleene(node, values))
-        elif isinstance(node, tuple):
-            groups[-1].append(_atom(node, values))
-    conjunctions = [_all(group) for group in groups]
-    if any(truth for truth, _ in conjunctions):
-        return True, None
-    for truth, variable in conjunctions:
-        if truth is None:
-            return None, variable
-    return False, None
-
-
-def _all(group: Sequence[tuple[bool | None, str | None]]) -> tuple[bool | None, str | None]:
-    if any(truth is False for truth, _ in group):
-        return False, None
-    for truth, variable in group:
-        if truth is None:
-            return None, variable
-    return True, None
-
-
-def _atom(node: tuple[Any, str, Any], values: Mapping[str, Any]) -> tuple[bool | None, str | None]:
-    (left_is, left), operator, (right_is, right) = node
-    name = left if left_is else right
-    value = values[name]
-    if value is None:
-        return None, name
-    if isinstance(value, frozenset):
-        return _compare(left, operator, right, left_is, right_is, name, value), None
-    return _compare(left, operator, right, left_is, right_is, name, str(value)), None
-
-
-@lru_cache(maxsize=65536)
-def _compare(
-    left: str,
-    operator: str,
-    right: str,
-    left_is: bool,
-    right_is: bool,
-    name: str,
-    value: str | frozenset[str],
-) -> bool:
-    """Compare by packaging's own rules, one atom at a time, every variable given."""
-    from packaging.markers import InvalidMarker, Marker, UndefinedComparison
-
-    text = f"{_word(left, left_is)} {operator} {_word(right, right_is)}"
-    context: Any = "lock_file" if isinstance(value, frozenset) else "metadata"
-    full: dict[str, Any] = {**dict.fromkeys(VARIABLES, ""), "python_full_version": "0", name: value}
-    try:
-        return Marker(text).evaluate(full, context=context)
-    except (UndefinedComparison, InvalidMarker) as error:
-        raise TargetError(
-            f"the marker `{text}` compares what has no order: {error}", code="E-TARGET-MARKER"
-        ) from error
-
-
-def _word(text: str, is_variable: bool) -> str:
-    if is_variable:
-        return text
-    return f"'{text}'" if "'" not in text else f'"{text}"'
-
-
-def _by_slices(text: str, tree: Sequence[Any], values: dict[str, Any], target: Target) -> Answer:
-    """Evaluate the whole marker once for each slice of patch versions that it can tell apart."""
-    if values["python_full_version"] is not None:
-        if (
-            values["implementation_version"] is None
-            and target.python.implementation is Implementation.CPYTHON
-        ):
-            values = {**values, "implementation_version": values["python_full_version"]}
-        truth, variable = _kleene(tree, values)
-        return _answer(truth, variable, text, target)
-    found: list[tuple[int, bool | None, str | None]] = []
-    for patch in _patches(_texts(tree), target):
-        full = f"{target.python.short}.{patch}"
-        slice_values = {**values, "python_full_version": full}
-        if (
-            target.python.implementation is Implementation.CPYTHON
-            and values["implementation_version"] is None
-        ):
-            slice_values["implementation_version"] = full
-        found.append((patch, *_kleene(tree, slice_values)))
-    truths = {truth for _, truth, _ in found}
-    if truths == {True} or truths == {False}:
+def _over(patches: Iterable[int], truth: Callable[[str], Truth], text: str, target: Target) -> Answer:
+    found = [(patch, truth(f"{target.python.short}.{patch}")) for patch in patches]
+    for _, (known, variable) in found:
+        if known is None:
+            return _answer((None, variable), text, target)
+    truths = {known for _, (known, _) in found}
+    if len(truths) == 1:
         return TRUE if True in truths else FALSE
-    for _, truth, variable in found:
-        if truth is None:
-            return _answer(None, variable, text, target)
-    return _turning(text, found, target)
+    return _turning([(patch, bool(known)) for patch, (known, _) in found], text, target)
 
 
-def _texts(tree: Sequence[Any]) -> Iterator[str]:
-    for node in tree:
-        if isinstance(node, list):
-            yield from _texts(node)
-        elif isinstance(node, tuple):
-            yield from (text for is_variable, text in (node[0], node[2]) if not is_variable)
-
-
-def _patches(texts: Iterator[str] | Sequence[str], target: Target) -> list[int]:
-    """Return a patch version of every slice: 0, each that is written in the marker and its neighbours, the last."""
+def _patches(texts: Iterable[str], target: Target) -> list[int]:
+    """Return a patch version of every slice: 0, each that is written and its neighbours, the last."""
     import re
 
     patches = {0, _LAST_PATCH}
-    pattern = re.compile(rf"(?<![\d.]){target.python.major}\.{target.python.minor}\.(\d+)")
+    pattern = re.compile(rf"(?<![\d.]){target.python.major}\.{target.python.minor}\.(\d{{1,3}})(?!\d)")
     for text in texts:
         for found in pattern.findall(text):
-            if len(found) <= len(str(_LAST_PATCH)):
-                patches.update({max(0, int(found) - 1), int(found), int(found) + 1})
+            patches.update({max(0, int(found) - 1), int(found), int(found) + 1})
     return sorted(patches)
 
 
-def _turning(text: str, found: Sequence[tuple[int, bool | None, str | None]], target: Target) -> Answer:
-    first = found[0][1]
-    turn = next(patch for patch, truth, _ in found if truth is not first)
+def _turning(found: list[tuple[int, bool]], text: str, target: Target) -> Answer:
+    """Say for which patch versions it is true. Neighbours of each turn are in `found`, so runs are exact."""
     short = target.python.short
-    side = f"true from {short}.{turn} on" if not first else f"true up to {short}.{turn - 1}"
+    runs: list[str] = []
+    start: int | None = None
+    for (patch, known), (_, following) in zip(found, [*found[1:], (0, False)], strict=True):
+        if known and start is None:
+            start = patch
+        if start is not None and not following:
+            runs.append(_run(short, start, patch))
+            start = None
+    turn = next(patch for patch, known in found if known is not found[0][1])
     return Answer(
         truth=None,
         variable="python_full_version",
-        explanation=f"`{text}` is {side}; give the patch version, for example --python {short}.{turn}",
+        explanation=f"`{text}` is true for {', '.join(runs)};"
+        f" give the patch version, for example --python {short}.{turn}",
     )
+
+
+def _run(short: str, start: int, end: int) -> str:
+    if end == _LAST_PATCH:
+        return f"{short}.{start} and newer"
+    return f"{short}.{start}" if start == end else f"{short}.{start} to {short}.{end}"
 
 
 def satisfies(specifier: SpecifierSet, target: Target) -> Answer:
     """Return whether the target's Python satisfies a `requires-python`; None if its open patch decides."""
-    return _satisfies(str(specifier), target.python.full, target)
+    return _satisfies(str(specifier), target)
 
 
 @lru_cache(maxsize=16384)
-def _satisfies(text: str, full: str | None, target: Target) -> Answer:
+def _satisfies(text: str, target: Target) -> Answer:
     from packaging.specifiers import SpecifierSet
 
     specifier = SpecifierSet(text)
+    full = environment(target)["python_full_version"]
     if full is not None:
         return TRUE if specifier.contains(full, prereleases=True) else FALSE
-    found: list[tuple[int, bool | None, str | None]] = [
-        (patch, specifier.contains(f"{target.python.short}.{patch}", prereleases=True), None)
-        for patch in _patches([text], target)
-    ]
-    truths = {truth for _, truth, _ in found}
-    if len(truths) == 1:
-        return TRUE if True in truths else FALSE
-    return _turning(f"python {text}", found, target)
+
+    def truth(full: str) -> Truth:
+        return specifier.contains(full, prereleases=True), None
+
+    return _over(_patches([text], target), truth, f"python {text}", target)

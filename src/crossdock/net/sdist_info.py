@@ -1,0 +1,33 @@
+"""PKG-INFO of a source distribution on an index: fetched, read, never run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crossdock.digest import Digest
+
+if TYPE_CHECKING:
+    from crossdock.net.http import Http
+    from crossdock.net.pages import ProjectFile
+    from crossdock.store import Store
+
+
+def pkg_info_of(file: ProjectFile, store: Store, http: Http) -> bytes | None:
+    """Return PKG-INFO of a source distribution that an index lists; None if the index gives no accepted hash.
+
+    Raises `FetchError` and `ArchiveError`.
+    """
+    import mmap
+
+    from crossdock.archive.sdist import Sdist
+
+    digest = Digest.strongest(file.hashes)
+    if digest is None:
+        return None
+    path = store.blob(digest) or http.download(file.url, digest=digest, size=file.size, store=store)
+    with (
+        path.open("rb") as source,
+        mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
+        Sdist.open(buffer, file.filename) as sdist,
+    ):
+        return sdist.pkg_info

@@ -1,0 +1,231 @@
+"""Writing and syncing a directory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+
+import pytest
+
+from crossdock.errors import ShipError
+from crossdock.ship.installed import InstalledFile
+from crossdock.ship.receipt import RECEIPT, Receipt
+from crossdock.ship.tree import LinkMode, PlacedFile, write_tree
+from crossdock.ship.unpacked import FIXED_MTIME
+
+
+@dataclass
+class Store:
+    """Contents by hash, as unpacked wheels hold them."""
+
+    directory: object
+
+    def place(self, path, content, *, executable=False, shareable=True):
+        digest = hashlib.sha256(content).hexdigest()
+        source = self.directory / (digest + ("x" if executable else ""))
+        if not source.exists():
+            source.write_bytes(content)
+            source.chmod(0o755 if executable else 0o644)
+            os.utime(source, (FIXED_MTIME, FIXED_MTIME))
+        return PlacedFile(
+            InstalledFile(path, digest, len(content), executable, None, shareable), str(source)
+        )
+
+
+@pytest.fixture
+def store(tmp_path):
+    directory = tmp_path / "store"
+    directory.mkdir()
+    return Store(directory)
+
+
+def write(root, store, files, **options):
+    placed = {path: store.place(path, content) for path, content in files.items()}
+    receipt = Receipt(target="t", files={path: entry.file.sha256 for path, entry in placed.items()})
+    return write_tree(root, placed, receipt, **options)
+
+
+def content_of(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != RECEIPT
+    }
+
+
+def test_a_new_directory_holds_exactly_the_files(tmp_path, store):
+    change = write(tmp_path / "out", store, {"a/b.py": b"1", "c.py": b"2"})
+    assert content_of(tmp_path / "out") == {"a/b.py": b"1", "c.py": b"2"}
+    assert change == (2, 0, 0)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_empty_directory_is_filled(tmp_path, store):
+    (tmp_path / "out").mkdir()
+    write(tmp_path / "out", store, {"a.py": b"1"})
+    assert content_of(tmp_path / "out") == {"a.py": b"1"}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o027])
+def test_modes_and_dates_tell_nothing_of_the_host(tmp_path, store, umask):
+    before = os.umask(umask)
+    try:
+        placed = {
+            "d/e/x": store.place("d/e/x", b"x", executable=True),
+            "d/y": store.place("d/y", b"y"),
+            "z": PlacedFile(InstalledFile("z", "0" * 64, 1, False, b"z", False), None),
+        }
+        write_tree(tmp_path / "out", placed, Receipt())
+    finally:
+        os.umask(before)
+    root = tmp_path / "out"
+    modes = {str(p.relative_to(root)): stat.S_IMODE(p.stat().st_mode) for p in root.rglob("*")}
+    assert modes == {"d": 0o755, "d/e": 0o755, "d/e/x": 0o755, "d/y": 0o644, "z": 0o644, RECEIPT: 0o644}
+    assert stat.S_IMODE(root.stat().st_mode) == 0o755
+    assert {int(p.stat().st_mtime) for p in root.rglob("*") if p.is_file()} == {FIXED_MTIME}
+
+
+def test_package_files_are_links_and_data_files_are_copies(tmp_path, store):
+    shared = store.place("a.py", b"1")
+    own = store.place("etc/a.conf", b"2", shareable=False)
+    write_tree(tmp_path / "out", {"a.py": shared, "etc/a.conf": own}, Receipt())
+    assert (tmp_path / "out/a.py").stat().st_nlink == 2
+    assert (tmp_path / "out/etc/a.conf").stat().st_nlink == 1
+
+
+def test_copy_mode_shares_nothing_with_the_store(tmp_path, store):
+    write(tmp_path / "out", store, {"a.py": b"1"}, mode=LinkMode.COPY)
+    assert (tmp_path / "out/a.py").stat().st_nlink == 1
+
+
+def test_sync_removes_what_is_no_longer_locked_and_keeps_the_rest(tmp_path, store):
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1", "old/b.py": b"2", "old/c/d.py": b"3"})
+    inode = (root / "a.py").stat().st_ino
+    change = write(root, store, {"a.py": b"1", "new/b.py": b"4"})
+    assert change == (1, 1, 2)
+    assert content_of(root) == {"a.py": b"1", "new/b.py": b"4"}
+    assert not (root / "old").exists()
+    assert (root / "a.py").stat().st_ino == inode
+
+
+def test_sync_touches_nothing_foreign(tmp_path, store):
+    root = tmp_path / "out"
+    write(root, store, {"pkg/a.py": b"1"})
+    (root / "pkg/mine.txt").write_bytes(b"mine")
+    (root / "app.py").write_bytes(b"app")
+    write(root, store, {"other.py": b"2"})
+    assert content_of(root) == {"app.py": b"app", "other.py": b"2", "pkg/mine.txt": b"mine"}
+
+
+def test_a_foreign_file_in_the_way_is_named_and_nothing_changes(tmp_path, store):
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1"})
+    (root / "b.py").write_bytes(b"mine")
+    with pytest.raises(ShipError) as caught:
+        write(root, store, {"b.py": b"2", "c.py": b"3"})
+    assert caught.value.code == "E-SHIP-FOREIGN"
+    assert caught.value.places == ("b.py",)
+    assert content_of(root) == {"a.py": b"1", "b.py": b"mine"}
+
+
+def test_an_edited_file_of_ours_is_restored(tmp_path, store):
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1"}, mode=LinkMode.COPY)
+    (root / "a.py").write_bytes(b"edited")
+    write(root, store, {"a.py": b"1"}, mode=LinkMode.COPY)
+    assert content_of(root) == {"a.py": b"1"}
+
+
+def test_a_file_may_become_a_directory_and_back(tmp_path, store):
+    root = tmp_path / "out"
+    write(root, store, {"a": b"1"})
+    write(root, store, {"a/b.py": b"2"})
+    assert content_of(root) == {"a/b.py": b"2"}
+    write(root, store, {"a": b"3"})
+    assert content_of(root) == {"a": b"3"}
+
+
+def test_a_replaced_source_takes_its_bytecode_along(tmp_path, store):
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1", "b.py": b"1"})
+    cache = root / "__pycache__"
+    cache.mkdir()
+    for name in ("a.cpython-312.pyc", "b.cpython-312.pyc"):
+        (cache / name).write_bytes(b"old")
+    write(root, store, {"a.py": b"2", "b.py": b"1"})
+    assert [path.name for path in cache.iterdir()] == ["b.cpython-312.pyc"]
+
+
+def test_links_planted_in_the_directory_are_not_followed(tmp_path, store):
+    root, outside = tmp_path / "out", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.py").write_bytes(b"precious")
+    write(root, store, {"first.py": b"1"})
+    (root / "pkg").symlink_to(outside)
+    with pytest.raises(ShipError) as caught:
+        write(root, store, {"pkg/a.py": b"evil"})
+    assert caught.value.code == "E-SHIP-FOREIGN"
+    assert (outside / "a.py").read_bytes() == b"precious"
+
+
+def test_removal_does_not_go_through_a_planted_link(tmp_path, store):
+    root, outside = tmp_path / "out", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.py").write_bytes(b"precious")
+    write(root, store, {"pkg/a.py": b"1"})
+    (root / "pkg/a.py").unlink()
+    (root / "pkg").rmdir()
+    (root / "pkg").symlink_to(outside)
+    write(root, store, {"b.py": b"2"})
+    assert (outside / "a.py").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/../../evil"])
+def test_a_receipt_that_names_files_outside_is_refused(tmp_path, store, name):
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1"})
+    (tmp_path / "evil").write_bytes(b"precious")
+    (root / RECEIPT).write_text('{"files": {"%s": "00"}}' % name)
+    with pytest.raises(ShipError) as caught:
+        write(root, store, {"a.py": b"1"})
+    assert caught.value.code == "E-SHIP-RECEIPT"
+    assert (tmp_path / "evil").read_bytes() == b"precious"
+
+
+def test_a_file_instead_of_the_directory_is_refused(tmp_path, store):
+    (tmp_path / "out").write_bytes(b"mine")
+    with pytest.raises(ShipError) as caught:
+        write(tmp_path / "out", store, {"a.py": b"1"})
+    assert caught.value.code == "E-SHIP-NOT-A-DIRECTORY"
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, store):
+    placed = {"a.py": PlacedFile(InstalledFile("a.py", "0" * 64, 1, False, None, True), "/nowhere/at/all")}
+    with pytest.raises(ShipError) as caught:
+        write_tree(tmp_path / "out", placed, Receipt())
+    assert caught.value.code == "E-SHIP-WRITE"
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_sync_that_was_cut_short_is_finished_by_the_next(tmp_path, store, monkeypatch):
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1", "b.py": b"2"})
+    import crossdock.ship.tree as tree
+
+    real, calls = tree._put, []
+
+    def put(path, entry, mode):
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        real(path, entry, mode)
+
+    monkeypatch.setattr(tree, "_put", put)
+    with pytest.raises(KeyboardInterrupt):
+        write(root, store, {"c.py": b"3", "d.py": b"4", "e.py": b"5"})
+    monkeypatch.undo()
+    write(root, store, {"c.py": b"3", "d.py": b"4", "e.py": b"5"})
+    assert content_of(root) == {"c.py": b"3", "d.py": b"4", "e.py": b"5"}
