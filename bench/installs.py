@@ -63,19 +63,22 @@ class Setting:
         return str(self.work / "wheels")
 
 
-def prepare(work: Path, requirements: Path) -> Setting:
-    """Lock the requirements, fill every tool's cache, and note what an installed tree holds."""
+def prepare(work: Path, source: Path) -> Setting:
+    """Lock the requirements (or take a lock as it is), fill every tool's cache, and note what an installed tree holds."""
     setting = Setting(work=work, pins=(), size=0, files=0)
     crossdock = setting.tool("crossdock")
     target = ["--for", setting.target, "--python", MINOR]
     store = {"CROSSDOCK_STORE": str(work / "store")}
-    shutil.copy(requirements, work / "requirements.txt")
-    _run([crossdock, "lock", str(work / "requirements.txt"), *target, "-o", setting.lock], store)
+    if source.suffix == ".toml":
+        shutil.copy(source, setting.lock)
+    else:
+        shutil.copy(source, work / "requirements.txt")
+        _run([crossdock, "lock", str(work / "requirements.txt"), *target, "-o", setting.lock], store)
     _run([crossdock, "install", setting.lock, *target, "--target", str(work / "first")], store)
-    _run([crossdock, "download", setting.lock, *target, "-d", setting.wheels], store)
     names = sorted(path.name.removesuffix(".dist-info") for path in (work / "first").glob("*.dist-info"))
     pins = tuple(name.replace("-", "==", 1) for name in names)
     Path(setting.requirements).write_text("\n".join(pins) + "\n", encoding="utf-8")
+    _run(_pip(setting, "download", "-d", setting.wheels, "--no-cache-dir"), {})
     _run([sys.executable, "-m", "bench.complete_platform", setting.target, MINOR, setting.platform_file], {})
     files = [path for path in (work / "first").rglob("*") if path.is_file()]
     return Setting(work=work, pins=pins, size=sum(path.stat().st_size for path in files), files=len(files))
@@ -124,17 +127,21 @@ def _uv(setting: Setting, tree: Path, *, link_mode: str, offline: bool) -> list[
     ]
 
 
-def _pip(setting: Setting, tree: Path, *, offline: bool) -> list[str]:
+def _pip(setting: Setting, command: str, *words: str) -> list[str]:
     # pip takes --platform literally: each tag down to the oldest has to be said.
     tags = [f"manylinux_2_{minor}_{ARCH}" for minor in range(GLIBC, 16, -1)] + [f"manylinux2014_{ARCH}"]
-    source = ["--no-index", "--find-links", setting.wheels] if offline else ["--no-cache-dir"]
     return [
         setting.tool("pip"),
-        *("install", "-q", "--no-deps", "-r", setting.requirements, "--target", str(tree), "--no-compile"),
+        *(command, "-q", "--no-deps", "-r", setting.requirements, *words),
         *(word for tag in tags for word in ("--platform", tag)),
         *("--python-version", MINOR, "--implementation", "cp", "--only-binary", ":all:"),
-        *("--disable-pip-version-check", "--root-user-action", "ignore", *source),
+        "--disable-pip-version-check",
     ]
+
+
+def _pip_install(setting: Setting, tree: Path, *source: str) -> list[str]:
+    words = ("--target", str(tree), "--no-compile", "--root-user-action", "ignore")
+    return _pip(setting, "install", *words, *source)
 
 
 def _pex(setting: Setting, tree: Path, pex_root: Path) -> list[str]:
@@ -164,7 +171,9 @@ def _warm(setting: Setting, mode: str, rounds: int) -> Plan:
     if mode == "copy":
         contestants += [
             Contestant(
-                name="pip", argv=_pip(setting, trees["pip"], offline=True), note="from downloaded wheels"
+                name="pip",
+                argv=_pip_install(setting, trees["pip"], "--no-index", "--find-links", setting.wheels),
+                note="from downloaded wheels",
             ),
             Contestant(
                 name="pex",
@@ -218,7 +227,9 @@ def _cold(setting: Setting, rounds: int) -> Plan:
             environ={"UV_CACHE_DIR": str(caches["uv"])},
         ),
         Contestant(
-            name="pip", argv=_pip(setting, trees["pip"], offline=False), note="from the index, without cache"
+            name="pip",
+            argv=_pip_install(setting, trees["pip"], "--no-cache-dir"),
+            note="from the index, without cache",
         ),
         Contestant(name="pex", argv=_pex(setting, trees["pex"], caches["pex"])),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="turns of each case (default 7)")
     parser.add_argument(
         "--cold-rounds", type=int, default=3, help="turns of what downloads everything (default 3)"
+    )
+    parser.add_argument(
+        "--lock", type=Path, help="a pylock.toml to measure with instead of a new one of the demonstration"
     )
     parser.add_argument("--only", metavar="WORDS", help="only the cases with one of these words in the title")
     parser.add_argument(
@@ -44,7 +48,7 @@ def main() -> int:
     work = options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    setting = installs.prepare(work, ROOT / "examples" / "demo" / "requirements.txt")
+    setting = installs.prepare(work, options.lock or ROOT / "examples" / "demo" / "requirements.txt")
     plans = [
         *installs.plans(setting, rounds=options.rounds, cold_rounds=options.cold_rounds),
         *others.plans(setting, rounds=options.rounds),
@@ -59,7 +63,7 @@ def main() -> int:
             series = take_turns(plan.contestants, rounds=plan.rounds, directory=work)
         except RuntimeError as error:
             sys.stderr.write(f"{error}\n")
-            left_out.append(f"{plan.title}: {str(error).splitlines()[0]}")
+            left_out.append(f"{plan.title}: {' '.join(str(error).splitlines()[:2])}")
             continue
         cases.append(
             Case(
@@ -75,12 +79,13 @@ def main() -> int:
         cases,
         rounds=options.rounds,
         facts={
+            "floor": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
             "python": sys.version.split()[0],
             "tools": ", ".join(
                 f"{name} {_version(setting.tool(name), '--version')}"
                 for name in ("crossdock", "uv", "pip", "pex")
             ),
-            "lock": f"{len(setting.pins)} packages of `examples/demo` for `{setting.target}`, {setting.size_text}",
+            "lock": f"{len(setting.pins)} packages of {'the lock given' if options.lock else '`examples/demo`'} for `{setting.target}`, {setting.size_text}",
         },
         shown={f"{work}/": "", str(ROOT / ".venv" / "bin") + "/": "", f"{ROOT}/": ""},
         left_out=left_out,

@@ -64,7 +64,7 @@ def test_the_page_names_no_place_of_this_machine(tmp_path: Path) -> None:
     page = report(
         [Case(title="Case", text="Text.", series=[series], base="tool", rounds=1, remarks=["Said"])],
         rounds=1,
-        facts={"python": "3", "tools": "tool 1", "lock": "none"},
+        facts={"floor": "20", "python": "3", "tools": "tool 1", "lock": "none"},
         shown={f"{tmp_path}/bin/": "", f"{tmp_path}/": ""},
         left_out=["a reason"],
     )
