@@ -6,6 +6,9 @@ index it is set up for; each wheel is fetched, its facts are kept, and it is del
     python dev/audit_popular.py [--packages FILE] [--python 3.12] [--most-megabytes 80] [--only TEXT] [--jobs 4] FACTS_DIR
 """
 
+# A tool of the developers, not part of the package: it prints, and its functions speak for themselves.
+# ruff: noqa: D103, INP001, S310, T201
+
 from __future__ import annotations
 
 import argparse
@@ -16,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-import traceback
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -26,22 +28,135 @@ from urllib.parse import urljoin
 from crossdock.contents import read_contents
 from crossdock.contents.distributions import find_distributions
 from crossdock.contents.verify import audit_files
-from crossdock.inspect.audit import AuditFile, audit
+from crossdock.inspect.audit import AuditFile, Finding, audit
 from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
 
-POPULAR = """
-numpy pandas lxml cryptography cffi pydantic-core pyyaml markupsafe charset-normalizer psutil grpcio
-protobuf pillow scipy scikit-learn matplotlib contourpy kiwisolver fonttools pyarrow sqlalchemy greenlet
-aiohttp yarl multidict frozenlist propcache msgpack ujson orjson rpds-py regex bcrypt pynacl argon2-cffi-bindings
-psycopg2-binary psycopg-binary asyncpg pymssql mysqlclient pyodbc duckdb polars lz4 zstandard brotli python-snappy
-cramjam h5py tables numba llvmlite numexpr bottleneck shapely pyproj rasterio fiona gevent uvloop httptools
-watchfiles websockets tornado pyzmq debugpy ruff uv mypy black cython ninja cmake pybind11 tiktoken tokenizers
-safetensors sentencepiece onnxruntime opencv-python-headless scikit-image xgboost lightgbm catboost statsmodels
-spacy thinc murmurhash cymem preshed blis wordcloud rapidfuzz levenshtein xxhash mmh3 pycryptodome pycryptodomex
-simplejson wrapt coverage setproctitle pymongo confluent-kafka grpcio-tools ddtrace sentry-streams
-maxminddb geoip2 pydantic faiss-cpu gensim pywavelets netcdf4 cftime playwright jiter tree-sitter pyside6-essentials
-pymupdf pypdfium2 zope-interface peewee persistent
-""".split()
+POPULAR = [
+    "numpy",
+    "pandas",
+    "lxml",
+    "cryptography",
+    "cffi",
+    "pydantic-core",
+    "pyyaml",
+    "markupsafe",
+    "charset-normalizer",
+    "psutil",
+    "grpcio",
+    "protobuf",
+    "pillow",
+    "scipy",
+    "scikit-learn",
+    "matplotlib",
+    "contourpy",
+    "kiwisolver",
+    "fonttools",
+    "pyarrow",
+    "sqlalchemy",
+    "greenlet",
+    "aiohttp",
+    "yarl",
+    "multidict",
+    "frozenlist",
+    "propcache",
+    "msgpack",
+    "ujson",
+    "orjson",
+    "rpds-py",
+    "regex",
+    "bcrypt",
+    "pynacl",
+    "argon2-cffi-bindings",
+    "psycopg2-binary",
+    "psycopg-binary",
+    "asyncpg",
+    "pymssql",
+    "mysqlclient",
+    "pyodbc",
+    "duckdb",
+    "polars",
+    "lz4",
+    "zstandard",
+    "brotli",
+    "python-snappy",
+    "cramjam",
+    "h5py",
+    "tables",
+    "numba",
+    "llvmlite",
+    "numexpr",
+    "bottleneck",
+    "shapely",
+    "pyproj",
+    "rasterio",
+    "fiona",
+    "gevent",
+    "uvloop",
+    "httptools",
+    "watchfiles",
+    "websockets",
+    "tornado",
+    "pyzmq",
+    "debugpy",
+    "ruff",
+    "uv",
+    "mypy",
+    "black",
+    "cython",
+    "ninja",
+    "cmake",
+    "pybind11",
+    "tiktoken",
+    "tokenizers",
+    "safetensors",
+    "sentencepiece",
+    "onnxruntime",
+    "opencv-python-headless",
+    "scikit-image",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "statsmodels",
+    "spacy",
+    "thinc",
+    "murmurhash",
+    "cymem",
+    "preshed",
+    "blis",
+    "wordcloud",
+    "rapidfuzz",
+    "levenshtein",
+    "xxhash",
+    "mmh3",
+    "pycryptodome",
+    "pycryptodomex",
+    "simplejson",
+    "wrapt",
+    "coverage",
+    "setproctitle",
+    "pymongo",
+    "confluent-kafka",
+    "grpcio-tools",
+    "ddtrace",
+    "sentry-streams",
+    "maxminddb",
+    "geoip2",
+    "pydantic",
+    "faiss-cpu",
+    "gensim",
+    "pywavelets",
+    "netcdf4",
+    "cftime",
+    "playwright",
+    "jiter",
+    "tree-sitter",
+    "pyside6-essentials",
+    "pymupdf",
+    "pypdfium2",
+    "zope-interface",
+    "peewee",
+    "persistent",
+]
 WHEEL = re.compile(r"[^-]+-[^-]+(-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl")
 ARCHES = {
     "x86_64": Arch.X86_64,
@@ -69,7 +184,7 @@ def python_fits(tag: str, abi: str, python: Python) -> bool:
     own = f"cp3{python.minor}"
     if "abi3" in abi.split("."):
         return any(int(one[3:]) <= python.minor for one in tag.split(".") if one.startswith("cp3"))
-    return own in tag.split(".") and abi in {own, "none"} or ("py3" in tag.split(".") and abi == "none")
+    return (own in tag.split(".") and abi in {own, "none"}) or ("py3" in tag.split(".") and abi == "none")
 
 
 def floors(platform: str) -> list[tuple[tuple[str, Arch], tuple[int, int]]]:
@@ -115,7 +230,7 @@ def resolve(name: str, python: Python) -> list[dict[str, str]]:
     command += ["--format", "pylock.toml", "--quiet", "--no-header", "-"]
     done = subprocess.run(command, input=name, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"{name}: not resolved: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        print(f"{name}: not resolved: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr, flush=True)
         return []
     wheels = []
     for package in tomllib.loads(done.stdout)["packages"]:
@@ -174,7 +289,7 @@ def main() -> int:
                 if targets and float(wheel["size"]) < arguments.most_megabytes * 1e6:
                     report(wheel, targets, arguments.facts, counts)
         except Exception as error:  # noqa: BLE001  (one package must not end the run)
-            print(f"{name}: {error!r}", traceback.format_exc() if os.environ.get("DEBUG") else "", file=sys.stderr, flush=True)
+            print(f"{name}: {error!r}", file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(judge, names))
@@ -182,17 +297,21 @@ def main() -> int:
     return 0
 
 
-def report(wheel: dict[str, str], targets: list[Target], store: Path, counts: Counter[str]) -> None:
+def report(wheel: dict[str, str], targets: list[Target], store: Path, counts: Counter[str]) -> list[Finding]:
+    """Audit one wheel for its targets, print and return the findings, and count."""
     files = facts_of(wheel, store)
     counts["wheels"] += 1
     counts["binaries"] += len(files)
+    told = []
     for one in targets:
         counts["audits"] += 1
         counts[f"audits for {one.os} {one.libc.kind if one.libc else ''} {one.arch}"] += 1
         for finding in audit(files, one, complete=False):
+            told.append(finding)
             counts[f"{finding.severity} {finding.code}"] += 1
             place = f"[{one.os} {one.arch} {one.libc or one.os_version}]"
             print(f"{finding.severity} {finding.code} {wheel['name']} {place} {finding}", flush=True)
+    return told
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ Run it where both are installed: `uv run --no-project --with auditwheel --with d
 lives in known_libraries.toml and is not touched.
 """
 
+# A tool of the developers, not part of the package.
+# ruff: noqa: D103, INP001
+
 from __future__ import annotations
 
 import datetime as dt
@@ -58,7 +61,7 @@ def write_policies(today: str) -> None:
 
 
 def write_windows(today: str) -> None:
-    from delvewheel import _dll_list  # noqa: PLC0415
+    from delvewheel import _dll_list
 
     version = importlib.metadata.version("delvewheel")
     # One list for all CPUs: the longer one, arm64's, was only read from a newer Windows.

@@ -101,7 +101,9 @@ def linux(
     )
 
 
-def macos(arch: Arch = Arch.AARCH64, version: tuple[int, int] = (11, 0), python: Python | None = None) -> Target:
+def macos(
+    arch: Arch = Arch.AARCH64, version: tuple[int, int] = (11, 0), python: Python | None = None
+) -> Target:
     return Target(os=Os.MACOS, arch=arch, python=python or Python(minor=12), os_version=version)
 
 
@@ -110,7 +112,11 @@ def windows(arch: Arch = Arch.X86_64, python: Python | None = None) -> Target:
 
 
 def elf_facts(
-    machine: str = "x86_64", *, versions: tuple[tuple[str, str, str], ...] = (), kind: Kind = Kind.SHARED, **fields: Any
+    machine: str = "x86_64",
+    *,
+    versions: tuple[tuple[str, str, str], ...] = (),
+    kind: Kind = Kind.SHARED,
+    **fields: Any,
 ) -> Binary:
     """The facts of an ELF file; without others it needs nothing and fits anywhere of its machine."""
     needs = tuple(VersionNeed(library=one, version=two, symbol=three) for one, two, three in versions)
@@ -119,8 +125,8 @@ def elf_facts(
     return Binary(format=Format.ELF, kind=kind, images=(Image(machine=machine, versions=needs, **fields),))
 
 
-def facts(format: Format, machine: str, kind: Kind = Kind.SHARED, **fields: Any) -> Binary:
-    return Binary(format=format, kind=kind, images=(Image(machine=machine, **fields),))
+def facts(kind_of_file: Format, machine: str, kind: Kind = Kind.SHARED, **fields: Any) -> Binary:
+    return Binary(format=kind_of_file, kind=kind, images=(Image(machine=machine, **fields),))
 
 
 def module(path: str, binary: Binary | None = None, **fields: Any) -> AuditFile:
@@ -128,12 +134,20 @@ def module(path: str, binary: Binary | None = None, **fields: Any) -> AuditFile:
     name = path.rpartition("/")[2].partition(".")[0]
     binary = binary or elf_facts()
     images = tuple(
-        Image(**{**{key: getattr(image, key) for key in Image.__slots__}, "python_modules": (name,), "uses_python": True})
+        Image(
+            **{
+                **{key: getattr(image, key) for key in Image.__slots__},
+                "python_modules": (name,),
+                "uses_python": True,
+            }
+        )
         for image in binary.images
     )
     binary = Binary(format=binary.format, kind=binary.kind, images=images)
     return file(path, binary, **fields)
 
 
-def file(path: str, binary: Binary, *, package: str = "pkg", tags: tuple[str, ...] = ("cp312-cp312-x",)) -> AuditFile:
+def file(
+    path: str, binary: Binary, *, package: str = "pkg", tags: tuple[str, ...] = ("cp312-cp312-x",)
+) -> AuditFile:
     return AuditFile(path=path, binary=binary, package=package, tags=tags)

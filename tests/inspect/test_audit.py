@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
+from tests.inspect.builders import elf_facts, facts, file, linux, macos, module, windows
+
 from crossdock.errors import InspectError
 from crossdock.inspect.audit import AuditFile, BaseLibraries, Finding, Severity, audit
 from crossdock.inspect.facts import Binary, Format, Kind
 from crossdock.target.model import Arch, Implementation, LibcKind, Os, Python, Target
-
-from tests.inspect.builders import elf_facts, facts, file, linux, macos, module, windows
 
 GNU = "cpython-312-x86_64-linux-gnu.so"
 ANY = ("py3-none-any",)
@@ -22,7 +23,9 @@ def told(findings: tuple[Finding, ...]) -> list[tuple[str, str]]:
 
 
 def test_a_module_that_fits_gives_no_finding() -> None:
-    good = elf_facts(versions=(("libc.so.6", "GLIBC_2.17", "secure_getenv"),), needed=("libc.so.6", "libz.so.1"))
+    good = elf_facts(
+        versions=(("libc.so.6", "GLIBC_2.17", "secure_getenv"),), needed=("libc.so.6", "libz.so.1")
+    )
     assert audit([module(f"pkg/x.{GNU}", good)], linux()) == ()
 
 
@@ -68,7 +71,9 @@ def test_a_symbol_version_that_the_target_has(version: str, target: Target) -> N
 
 def test_versions_of_a_library_that_is_shipped_are_its_own() -> None:
     needs = elf_facts(
-        versions=(("libstdc++.so.6", "GLIBCXX_3.4.33", ""),), needed=("libstdc++.so.6",), rpath=("$ORIGIN/../pkg.libs",)
+        versions=(("libstdc++.so.6", "GLIBCXX_3.4.33", ""),),
+        needed=("libstdc++.so.6",),
+        rpath=("$ORIGIN/../pkg.libs",),
     )
     shipped = file("pkg.libs/libstdc++.so.6", elf_facts(soname="libstdc++.so.6"))
     assert audit([module(f"pkg/x.{GNU}", needs), shipped], linux()) == ()
@@ -103,9 +108,16 @@ def test_a_library_that_nobody_ships() -> None:
     binary = elf_facts(needed=("libpq.so.5", "libc.so.6"), libc="glibc", libc_evidence="needs libc.so.6")
     extension = module(f"psycopg2/_psycopg.{GNU}", binary)
     (finding,) = audit([extension], linux(libc="glibc2.36"))
-    assert (finding.severity, finding.code, finding.library) == (Severity.ERROR, "E-FIT-LIBRARY", "libpq.so.5")
+    assert (finding.severity, finding.code, finding.library) == (
+        Severity.ERROR,
+        "E-FIT-LIBRARY",
+        "libpq.so.5",
+    )
     assert audit([extension], linux(base_libraries=frozenset({"libpq.so.5"}))) == ()
-    assert audit([extension], linux(), base=BaseLibraries(name="debian", sonames=frozenset({"libpq.so.5"}))) == ()
+    assert (
+        audit([extension], linux(), base=BaseLibraries(name="debian", sonames=frozenset({"libpq.so.5"})))
+        == ()
+    )
 
 
 def test_an_exact_base_counts_instead_of_the_policy() -> None:
@@ -117,8 +129,12 @@ def test_an_exact_base_counts_instead_of_the_policy() -> None:
 
 
 def test_libraries_beside_other_packages_and_preloaded_ones_count() -> None:
-    blas = file("nvidia/cublas/lib/libcublas.so.12", elf_facts(soname="libcublas.so.12"), package="nvidia-cublas")
-    by_path = module(f"torch/_C.{GNU}", elf_facts(needed=("libcublas.so.12",), rpath=("$ORIGIN/../nvidia/cublas/lib",)))
+    blas = file(
+        "nvidia/cublas/lib/libcublas.so.12", elf_facts(soname="libcublas.so.12"), package="nvidia-cublas"
+    )
+    by_path = module(
+        f"torch/_C.{GNU}", elf_facts(needed=("libcublas.so.12",), rpath=("$ORIGIN/../nvidia/cublas/lib",))
+    )
     by_name = module(f"torch/_D.{GNU}", elf_facts(needed=("libcublas.so.12",)))
     assert audit([blas, by_path, by_name], linux()) == ()
 
@@ -158,12 +174,20 @@ def test_a_package_of_libraries_alone_must_fit() -> None:
     assert told(audit([library], linux())) == [("error", "E-FIT-LIBRARY")]
 
 
+def test_a_module_that_its_package_can_do_without() -> None:
+    pool = module(f"numba/np/ufunc/omppool.{GNU}", elf_facts(needed=("libgomp.so.1.0.0",)), package="numba")
+    other = module(f"numba/_dispatcher.{GNU}", package="numba")
+    assert told(audit([pool, other], linux())) == [("warning", "E-FIT-LIBRARY")]
+
+
 def test_libpython_is_a_warning_and_another_version_an_error() -> None:
     for library, severity, code in (
         ("libpython3.12.so.1.0", "warning", "E-FIT-LIBPYTHON"),
         ("libpython3.11.so.1.0", "error", "E-FIT-PYTHON"),
     ):
-        assert told(audit([module(f"pkg/x.{GNU}", elf_facts(needed=(library,)))], linux())) == [(severity, code)]
+        assert told(audit([module(f"pkg/x.{GNU}", elf_facts(needed=(library,)))], linux())) == [
+            (severity, code)
+        ]
 
 
 def test_a_search_path_of_the_build_machine_is_noted() -> None:
@@ -249,7 +273,9 @@ def test_modules_for_several_machines_are_no_fault() -> None:
 def test_an_armv7_target_runs_armv6_code_and_not_the_reverse() -> None:
     files = [module("pkg/x.abi3.so", elf_facts("armv6l"))]
     assert audit(files, linux(Arch.ARMV7L)) == ()
-    assert told(audit([module("x.abi3.so", elf_facts("armv7l"))], linux(Arch.ARMV6L))) == [("error", "E-FIT-MACHINE")]
+    assert told(audit([module("x.abi3.so", elf_facts("armv7l"))], linux(Arch.ARMV6L))) == [
+        ("error", "E-FIT-MACHINE")
+    ]
 
 
 def test_launchers_of_other_systems_in_a_pure_package_are_its_goods() -> None:
@@ -309,7 +335,6 @@ def test_macos_fits() -> None:
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"min_os": (14, 0)}, "E-FIT-OS-VERSION"),
         ({"signed": False}, "E-FIT-SIGNATURE"),
         ({"needed": ("/opt/homebrew/opt/libpq/lib/libpq.5.dylib",)}, "E-FIT-LIBRARY"),
         ({"needed": ("@rpath/libpq.5.dylib",)}, "E-FIT-LIBRARY"),
@@ -317,10 +342,20 @@ def test_macos_fits() -> None:
         ({"needed": ("/Library/Frameworks/Python.framework/Versions/3.11/Python",)}, "E-FIT-PYTHON"),
     ],
 )
-def test_macos_faults(fields: dict[str, object], code: str) -> None:
+def test_macos_faults(fields: dict[str, Any], code: str) -> None:
     binary = facts(Format.MACHO, "aarch64", **{"signed": True, "platform": "macos", **fields})
     findings = audit([module("pkg/x.cpython-312-darwin.so", binary)], macos())
     assert told(findings) == [("error", code)]
+
+
+def test_a_newer_minimum_version_is_a_warning_told_once_for_a_package() -> None:
+    binary = facts(Format.MACHO, "aarch64", signed=True, platform="macos", min_os=(12, 3))
+    files = [module(f"pkg/{name}.abi3.so", binary) for name in "abc"]
+    (finding,) = audit(files, macos(version=(12, 0)))
+    assert (finding.severity, finding.code) == (Severity.WARNING, "E-FIT-OS-VERSION")
+    assert finding.others == ("pkg/b.abi3.so", "pkg/c.abi3.so")
+    assert str(finding) == "pkg/a.abi3.so and 2 more: is built for macos 12.3 and newer, the target has 12.0"
+    assert audit(files, macos(version=(12, 3))) == ()
 
 
 def test_macos_intel_needs_no_signature_and_a_thin_file_of_the_other_cpu_does_not_fit() -> None:
@@ -379,7 +414,9 @@ def test_windows_module_for_another_cpu_or_python() -> None:
 
 def test_mobile_and_web_targets() -> None:
     android = Target(os=Os.ANDROID, arch=Arch.AARCH64, python=Python(minor=13), os_version=(24, 0))
-    good = elf_facts("aarch64", libc="bionic", platform="android", min_os=(24, 0), needed=("libc.so", "libpython3.13.so"))
+    good = elf_facts(
+        "aarch64", libc="bionic", platform="android", min_os=(24, 0), needed=("libc.so", "libpython3.13.so")
+    )
     assert audit([module("x.cpython-313-aarch64-linux-android.so", good)], android) == ()
     new = elf_facts("aarch64", libc="bionic", platform="android", min_os=(30, 0))
     assert told(audit([module("x.abi3.so", new)], android)) == [("error", "E-FIT-OS-VERSION")]
@@ -403,7 +440,11 @@ def test_findings_are_ordered_told_once_and_json_ready() -> None:
     ]
     findings = audit(files, linux())
     assert findings == audit(list(reversed(files)), linux())
-    assert [(one.package, one.library) for one in findings] == [("a", "liby.so"), ("b", "libz9.so"), ("b", "libcuda.so.1")]
+    assert [(one.package, one.library) for one in findings] == [
+        ("a", "liby.so"),
+        ("b", "libz9.so"),
+        ("b", "libcuda.so.1"),
+    ]
     first = json.loads(json.dumps(findings[0].to_json()))
     assert first["severity"] == "error"
     assert first["path"] == f"a/x.{GNU}"

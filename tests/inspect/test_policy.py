@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from crossdock.inspect.policy import (
     glibc_abi,
     is_driver,

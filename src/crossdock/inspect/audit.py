@@ -20,7 +20,7 @@ from crossdock.inspect.linux import LinuxRules
 from crossdock.inspect.macos import AppleRules
 from crossdock.inspect.mobile import AndroidRules, WebRules
 from crossdock.inspect.modules import ModuleName, accepts, extension_suffixes, parse_module_name
-from crossdock.inspect.policy import BaseLibraries
+from crossdock.inspect.policy import BaseLibraries, is_optional_module
 from crossdock.inspect.shipment import Shipment
 from crossdock.inspect.windows import WindowsRules
 from crossdock.target.model import Libc, LibcKind, Os
@@ -186,8 +186,9 @@ class _Package:
 
     def essential(self) -> list[AuditFile]:
         """Return the files that must fit: see the module's docstring."""
-        modules = [file for group in self.modules.values() for file in group]
-        if not modules:
+        found = [file for group in self.modules.values() for file in group]
+        modules = [file for file in found if not is_optional_module(file.path)]
+        if not found:
             modules = self._native(_Role.LIBRARY) or self._native(_Role.PROGRAM)
         return modules + self._native(_Role.SCRIPT)
 

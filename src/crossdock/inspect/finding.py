@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -66,7 +66,11 @@ class AuditFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One way in which something shipped does not fit its target."""
+    """One way in which something shipped does not fit its target.
+
+    `path` is the first file it is true of; `others` are further files of the package of which the very same
+    is true.
+    """
 
     code: str
     severity: Severity
@@ -77,14 +81,20 @@ class Finding:
     library: str = ""
     symbol: str = ""
     hint: str = ""
+    others: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values, empty ones left out."""
         names = ("code", "severity", "package", "path", "wheel", "message", "library", "symbol", "hint")
-        return {name: str(value) for name in names if (value := getattr(self, name))}
+        result: dict[str, Any] = {name: str(value) for name in names if (value := getattr(self, name))}
+        if self.others:
+            result["others"] = list(self.others)
+        return result
 
     def __str__(self) -> str:
         where = self.path or self.package
+        if self.others:
+            where += f" and {len(self.others)} more"
         return f"{where}: {self.message}" if where else self.message
 
 
@@ -115,10 +125,17 @@ class Problem:
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return each finding once, errors first, then by package and path."""
+    """Return each finding once, the same one about several files as one; errors first, then by package."""
+    same: dict[Finding, set[str]] = {}
+    for one in findings:
+        same.setdefault(replace(one, path="", others=()), set()).update({one.path, *one.others})
+    merged = []
+    for one, found in same.items():
+        first, *others = sorted(found)
+        merged.append(replace(one, path=first, others=tuple(others)))
     return tuple(
         sorted(
-            dict.fromkeys(findings),
+            merged,
             key=lambda one: (_ORDER[one.severity], one.package, one.path, one.code, one.message),
         )
     )

@@ -51,8 +51,10 @@ class AppleRules:
         """Yield what keeps the file from loading on the target."""
         floor = self.target.os_version
         if image.min_os is not None and floor is not None and image.min_os > floor:
+            # dyld loads it all the same, and fails only if a symbol is missing that came with the newer system.
             yield Problem(
                 code="E-FIT-OS-VERSION",
+                severity=Severity.WARNING,
                 message=f"is built for {image.platform or 'macos'} {_dotted(image.min_os)} and newer, "
                 f"the target has {_dotted(floor)}",
             )

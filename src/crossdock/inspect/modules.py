@@ -97,14 +97,7 @@ def _platform_words(target: Target) -> tuple[str, ...]:
     """Return the platform part of the suffix; two where it changed without a version's telling."""
     match target.os:
         case Os.LINUX:
-            triplet = _TRIPLETS.get(target.arch, f"{target.arch.value}-linux-{{}}")
-            if target.libc is None or target.libc.kind is LibcKind.GLIBC:
-                return (triplet.format("gnu"),)
-            old = (
-                target.python.version < _FIRST_MUSL_NAME
-                or target.python.implementation is Implementation.PYPY
-            )
-            return (triplet.format("gnu"), triplet.format("musl")) if old else (triplet.format("musl"),)
+            return _linux_words(target)
         case Os.MACOS:
             return ("darwin",)
         case Os.WINDOWS:
@@ -115,6 +108,14 @@ def _platform_words(target: Target) -> tuple[str, ...]:
             return (f"{target.arch.value}-linux-android",)
         case Os.EMSCRIPTEN:
             return ("wasm32-emscripten",)
+
+
+def _linux_words(target: Target) -> tuple[str, ...]:
+    triplet = _TRIPLETS.get(target.arch, f"{target.arch.value}-linux-{{}}")
+    if target.libc is None or target.libc.kind is LibcKind.GLIBC:
+        return (triplet.format("gnu"),)
+    old = target.python.version < _FIRST_MUSL_NAME or target.python.implementation is Implementation.PYPY
+    return (triplet.format("gnu"), triplet.format("musl")) if old else (triplet.format("musl"),)
 
 
 def accepts(target: Target, name: ModuleName) -> bool:

@@ -91,6 +91,12 @@ def is_driver(os: Os, library: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in _known()["drivers"].get(os.value, ()))
 
 
+def is_optional_module(path: str) -> bool:
+    """Whether a package is known to do without the extension module at that path."""
+    patterns = _known()["optional_modules"]
+    return any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in patterns)
+
+
 def provider_of(os: Os, library: str) -> str | None:
     """Return the distribution that is known to ship a library for others to use, if there is one."""
     name = library.rpartition("/")[2]
