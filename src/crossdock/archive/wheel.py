@@ -291,6 +291,9 @@ class Wheel:
             return [Problem("E-RECORD-MISSING", "no RECORD")]
         content = self._small("RECORD", self._limits.record_size, "E-RECORD-MISSING")
         self._rows, problems = parse_record(content)
+        if problems and not self._rows:
+            # Nothing of it could be read: that every file is unlisted says no more.
+            return problems
         files = [(name, member.size) for name, member in self._by_name.items()]
         directories = {str(member.name) for member in self.archive.members if member.is_dir}
         problems.extend(compare(self._rows, files, directories=directories, unhashed=self._unhashed))
