@@ -401,6 +401,16 @@ def test_a_dll_is_found_whatever_its_case_and_wherever_it_lies() -> None:
     assert audit([module("pkg/x.pyd", binary), library], windows()) == ()
 
 
+def test_of_two_copies_the_grafted_one_counts() -> None:
+    """PyTables ships a raw libblosc2.dll, and beside it the one that delvewheel fitted and that is loaded."""
+    extension = module("tables/x.pyd", facts(Format.PE, "x86_64", needed=("libblosc2.dll",)))
+    raw = file("tables/libblosc2.dll", facts(Format.PE, "x86_64", needed=("lz4.dll",)))
+    grafted = file("tables.libs/libblosc2.dll", facts(Format.PE, "x86_64"))
+    for files in ([extension, raw, grafted], [grafted, raw, extension]):
+        (finding,) = audit(files, windows())
+        assert (finding.severity, finding.path) == (Severity.WARNING, "tables/libblosc2.dll")
+
+
 def test_windows_module_for_another_cpu_or_python() -> None:
     arm = module("pkg/x.cp312-win_arm64.pyd", facts(Format.PE, "aarch64"))
     assert audit([arm], windows(Arch.AARCH64)) == ()

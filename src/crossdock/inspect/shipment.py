@@ -106,7 +106,7 @@ class Shipment:
         all who need it by name: nvidia's wheels, delvewheel's and torch's extensions rely on it.
         """
         found = self._by_name.get(self._key(posixpath.basename(library)))
-        return found[0] if found else None
+        return min(found, key=_grafted_first) if found else None
 
     def in_directories(self, directories: Iterable[str], library: str) -> AuditFile | None:
         """Return the first native file called `library` in one of the directories."""
@@ -115,6 +115,12 @@ class Shipment:
             if found is not None:
                 return found
         return None
+
+
+def _grafted_first(file: AuditFile) -> tuple[bool, str]:
+    """Prefer the copy that a repair tool grafted in: it was fitted to what lies beside it."""
+    directory = posixpath.dirname(file.path)
+    return not directory.endswith((".libs", ".dylibs")), file.path
 
 
 def origin_directories(file: AuditFile, rpath: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
