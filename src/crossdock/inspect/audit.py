@@ -16,13 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from crossdock.inspect.facts import Format, Kind
 from crossdock.inspect.finding import AuditFile, Finding, Problem, Severity, ordered
-from crossdock.inspect.linux import LinuxRules
-from crossdock.inspect.macos import AppleRules
-from crossdock.inspect.mobile import AndroidRules, WebRules
 from crossdock.inspect.modules import ModuleName, accepts, extension_suffixes, parse_module_name
 from crossdock.inspect.policy import BaseLibraries, is_optional_module
 from crossdock.inspect.shipment import Shipment
-from crossdock.inspect.windows import WindowsRules
 from crossdock.target.model import Libc, LibcKind, Os
 
 if TYPE_CHECKING:
@@ -93,18 +89,29 @@ def audit(
 
 
 def _rules_for(target: Target, shipment: Shipment, base: BaseLibraries | None, *, complete: bool) -> Rules:
+    # Each target needs one of these, and an import costs milliseconds of every install: PLC0415.
     match target.os:
         case Os.LINUX:
+            from crossdock.inspect.linux import LinuxRules
+
             # A target without a floor promises nothing about its libc: the oldest glibc then.
             libc = target.libc or Libc(LibcKind.GLIBC, 2, 5)
             return LinuxRules(target, libc, shipment, base, complete=complete)
         case Os.MACOS | Os.IOS:
+            from crossdock.inspect.macos import AppleRules
+
             return AppleRules(target, shipment, base, complete=complete)
         case Os.WINDOWS:
+            from crossdock.inspect.windows import WindowsRules
+
             return WindowsRules(target, shipment, base, complete=complete)
         case Os.ANDROID:
+            from crossdock.inspect.mobile import AndroidRules
+
             return AndroidRules(target, shipment, base)
         case Os.EMSCRIPTEN:
+            from crossdock.inspect.mobile import WebRules
+
             return WebRules()
 
 

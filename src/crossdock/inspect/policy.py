@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
@@ -40,12 +39,18 @@ class BaseLibraries:
 
 @cache
 def _policies() -> dict[str, Any]:
-    return tomllib.loads((_HERE / "policies.toml").read_text(encoding="utf-8"))
+    return _toml("policies.toml")
 
 
 @cache
 def _known() -> dict[str, Any]:
-    return tomllib.loads((_HERE / "known_libraries.toml").read_text(encoding="utf-8"))
+    return _toml("known_libraries.toml")
+
+
+def _toml(name: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads((_HERE / name).read_text(encoding="utf-8"))
 
 
 @cache
