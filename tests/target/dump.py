@@ -5,7 +5,7 @@ import sys
 
 sys.path.append(sys.argv[1])
 
-from packaging.markers import default_environment  # noqa: E402
-from packaging.tags import sys_tags  # noqa: E402
+from packaging.markers import default_environment
+from packaging.tags import sys_tags
 
 print(json.dumps({"markers": default_environment(), "tags": [str(tag) for tag in sys_tags()]}))

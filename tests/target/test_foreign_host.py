@@ -7,14 +7,17 @@ import platform
 import sys
 import sysconfig
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
-import pytest
 from packaging import markers as packaging_markers
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
 from crossdock.target import markers, tags
 from crossdock.target.names import parse_python, parse_target
+
+if TYPE_CHECKING:
+    import pytest
 
 NAMES = (
     "linux/arm64",

@@ -74,24 +74,32 @@ def oci_platform(target: Target) -> str | None:
     return f"{system}/{words.oci}" + (f"/{words.oci_variant}" if words.oci_variant else "")
 
 
+#: uv's names of places without a floor of a libc.
+_UV = {
+    (Os.MACOS, Arch.AARCH64): "aarch64-apple-darwin",
+    (Os.MACOS, Arch.X86_64): "x86_64-apple-darwin",
+    (Os.WINDOWS, Arch.X86_64): "x86_64-pc-windows-msvc",
+    (Os.WINDOWS, Arch.AARCH64): "aarch64-pc-windows-msvc",
+    (Os.WINDOWS, Arch.I686): "i686-pc-windows-msvc",
+    (Os.IOS, Arch.X86_64): "x86_64-apple-ios-simulator",
+    (Os.ANDROID, Arch.AARCH64): "aarch64-linux-android",
+    (Os.ANDROID, Arch.X86_64): "x86_64-linux-android",
+}
+
+
 def uv_platform(target: Target) -> str | None:
     """Return uv's --python-platform, or None where uv has no name for the target."""
-    match target.os:
-        case Os.LINUX:
-            return _uv_linux(target)
-        case Os.MACOS:
-            return {Arch.AARCH64: "aarch64-apple-darwin", Arch.X86_64: "x86_64-apple-darwin"}.get(target.arch)
-        case Os.WINDOWS:
-            return f"{target.arch}-pc-windows-msvc"
-        case Os.IOS:
-            if target.arch is Arch.X86_64:
-                return "x86_64-apple-ios-simulator"
-            return "arm64-apple-ios-simulator" if target.simulator else "arm64-apple-ios"
-        case Os.ANDROID:
-            return f"{target.arch}-linux-android"
-        case Os.EMSCRIPTEN:
-            return f"wasm32-pyodide{target.os_version[0]}" if target.os_version else None
+    if target.os is Os.LINUX:
+        return _uv_linux(target)
+    if target.os is Os.EMSCRIPTEN:
+        year = (target.os_version or (0, 0))[0]
+        return f"wasm32-pyodide{year}" if year in _UV_PYODIDE else None
+    if target.os is Os.IOS and target.arch is Arch.AARCH64:
+        return f"arm64-apple-ios{'-simulator' if target.simulator else ''}"
+    return _UV.get((target.os, target.arch))
 
+
+_UV_PYODIDE = (2024, 2025)
 
 #: uv 0.13's closed list of glibc floors for x86_64 and aarch64.
 _UV_GLIBC = {17, 28, *range(31, 41)}
@@ -135,21 +143,24 @@ def rust_target(target: Target) -> str | None:
     rust = architectures()[target.arch].rust
     match target.os:
         case Os.LINUX:
-            musl = target.libc is not None and target.libc.kind is LibcKind.MUSL
-            table: Mapping[Arch, str] = _MUSL_SUFFIX if musl else _GNU_SUFFIX
-            return f"{rust}-unknown-linux-{table.get(target.arch, 'musl' if musl else 'gnu')}"
+            return _rust_linux(target, rust)
         case Os.MACOS:
             return f"{rust}-apple-darwin"
         case Os.WINDOWS:
             return f"{rust}-pc-windows-msvc"
         case Os.IOS:
-            if target.arch is Arch.X86_64:
-                return "x86_64-apple-ios"
-            return "aarch64-apple-ios-sim" if target.simulator else "aarch64-apple-ios"
+            # Only an arm64 simulator has to be told from a device.
+            return f"{rust}-apple-ios{'-sim' if target.simulator and target.arch is Arch.AARCH64 else ''}"
         case Os.ANDROID:
-            return f"{rust}-linux-android" if target.arch is not Arch.ARMV7L else "armv7-linux-androideabi"
+            return f"{rust}-linux-android{'eabi' if target.arch is Arch.ARMV7L else ''}"
         case Os.EMSCRIPTEN:
             return "wasm32-unknown-emscripten"
+
+
+def _rust_linux(target: Target, rust: str) -> str:
+    musl = target.libc is not None and target.libc.kind is LibcKind.MUSL
+    table: Mapping[Arch, str] = _MUSL_SUFFIX if musl else _GNU_SUFFIX
+    return f"{rust}-unknown-linux-{table.get(target.arch, 'musl' if musl else 'gnu')}"
 
 
 def _bazel(target: Target, words: ArchWords) -> dict[str, Any]:

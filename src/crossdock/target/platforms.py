@@ -101,9 +101,11 @@ def _first_mac(arch: Arch) -> tuple[int, int]:
     return (11, 0) if arch is Arch.AARCH64 else (10, 4)
 
 
-def _windows(arch: Arch, text: str) -> Place:
+def _windows(arch: Arch) -> Place:
     if arch not in (Arch.X86_64, Arch.AARCH64, Arch.I686):
-        raise TargetError(f"there is no Windows on {arch}: `{text}`", code="E-TARGET-ARCH")
+        raise TargetError(
+            f"there is no Windows on {arch}", code="E-TARGET-ARCH", hint="amd64, arm64 and 386 exist"
+        )
     return Place(os=Os.WINDOWS, arch=arch)
 
 
@@ -132,6 +134,13 @@ def _android(arch: Arch, level: int | None) -> Place:
     return Place(os=Os.ANDROID, arch=arch, os_version=(level or _ANDROID, 0), assumed=assumed)
 
 
+def _wasm(arch: Arch, version: tuple[int, int] | None) -> Place:
+    """Without a version the Python decides: Pyodide has one ABI for each."""
+    if arch is not Arch.WASM32:
+        raise TargetError(f"there is no Pyodide on {arch}", code="E-TARGET-ARCH", hint="it is wasm32")
+    return Place(os=Os.EMSCRIPTEN, arch=arch, os_version=version)
+
+
 def _oci(text: str) -> Place | None:
     found = re.fullmatch(
         r"(?P<os>linux|darwin|macos|windows)/(?P<arch>[\w-]+(?:/v\d+)?)", text, re.IGNORECASE
@@ -143,7 +152,7 @@ def _oci(text: str) -> Place | None:
         case "linux":
             return _linux(arch)
         case "windows":
-            return _windows(arch, text)
+            return _windows(arch)
         case _:
             return _mac(arch, None)
 
@@ -163,22 +172,26 @@ def _own(text: str) -> Place | None:
         return None
     if found["simulator"] and found["os"] != "ios":
         return None
-    match Os(found["os"]):
+    kind = LibcKind(found["libc"] or LibcKind.GLIBC)
+    return _on(Os(found["os"]), arch, version, kind=kind, simulator=bool(found["simulator"]))
+
+
+def _on(
+    system: Os, arch: Arch, version: tuple[int, int] | None, *, kind: LibcKind, simulator: bool = False
+) -> Place:
+    match system:
         case Os.LINUX:
-            kind = LibcKind(found["libc"] or LibcKind.GLIBC)
             return _linux(arch, Libc(kind, *version) if version else None, kind)
         case Os.MACOS:
             return _mac(arch, version)
         case Os.WINDOWS:
-            return None if version else _windows(arch, text)
+            return _windows(arch)
         case Os.IOS:
-            return _ios(arch, version, simulator=bool(found["simulator"]))
+            return _ios(arch, version, simulator=simulator)
         case Os.ANDROID:
             return _android(arch, version[0] if version else None)
         case Os.EMSCRIPTEN:
-            return (
-                Place(os=Os.EMSCRIPTEN, arch=Arch.WASM32, os_version=version) if arch is Arch.WASM32 else None
-            )
+            return _wasm(arch, version)
 
 
 def _linux_tag(text: str) -> Place | None:
@@ -200,7 +213,7 @@ def _linux_tag(text: str) -> Place | None:
 
 def _windows_tag(text: str) -> Place | None:
     words = {"win_amd64": Arch.X86_64, "win_arm64": Arch.AARCH64, "win32": Arch.I686}
-    return _windows(words[text], text) if text in words else None
+    return _windows(words[text]) if text in words else None
 
 
 def _mac_tag(text: str) -> Place | None:
@@ -235,17 +248,8 @@ def _mobile_tag(text: str) -> Place | None:
         rf"(?:pyodide|pyemscripten)_(?:(?P<year>{_NUMBER})_(?P<revision>{_NUMBER})_)?wasm32", text
     )
     if wasm is not None:
-        return _wasm(int(wasm["year"]), int(wasm["revision"])) if wasm["year"] else _wasm_of_any_year()
+        return _wasm(Arch.WASM32, (int(wasm["year"]), int(wasm["revision"])) if wasm["year"] else None)
     return None
-
-
-def _wasm(year: int, revision: int) -> Place:
-    return Place(os=Os.EMSCRIPTEN, arch=Arch.WASM32, os_version=(year, revision))
-
-
-def _wasm_of_any_year() -> Place:
-    """Return the place whose ABI the Python version decides: Pyodide has one for each."""
-    return Place(os=Os.EMSCRIPTEN, arch=Arch.WASM32)
 
 
 def _triple(text: str) -> Place | None:
@@ -262,7 +266,7 @@ def _triple(text: str) -> Place | None:
     if system.startswith(("manylinux", "musllinux")):
         return _linux_tag(f"{system}_{found['arch']}")
     if system.startswith("pyodide"):
-        return _wasm(int(system[len("pyodide") :]), 0)
+        return _wasm(_arch(found["arch"], text), (int(system[len("pyodide") :]), 0))
     # Rust's `arm-unknown-linux-gnueabihf` is ARMv6; without a vendor it is Debian's and zig's ARMv7.
     armv6 = found["arch"] == "arm" and found["vendor"] == "unknown"
     arch = Arch.ARMV6L if armv6 else _arch(found["arch"], text)
@@ -273,18 +277,13 @@ def _triple(text: str) -> Place | None:
             code="E-TARGET-ARCH",
             hint="use gnueabihf",
         )
-    match system:
-        case "linux" if abi == "android":
-            return _android(arch, None)
-        case "linux":
-            kind = LibcKind.MUSL if abi == "musl" else LibcKind.GLIBC
-            return _linux(arch, Libc(kind, *version) if version else None, kind)
-        case "windows":
-            return _windows(arch, text)
-        case "ios":
-            return _ios(arch, version, simulator=abi in ("simulator", "sim"))
-        case _:
-            return _mac(arch, version)
+    place = Os.ANDROID if abi == "android" else _SYSTEMS[system]
+    kind = LibcKind.MUSL if abi == "musl" else LibcKind.GLIBC
+    return _on(place, arch, version, kind=kind, simulator=abi in ("simulator", "sim"))
+
+
+#: What triples call a system. Emscripten is not among them: no triple says its version.
+_SYSTEMS = {"linux": Os.LINUX, "darwin": Os.MACOS, "macos": Os.MACOS, "windows": Os.WINDOWS, "ios": Os.IOS}
 
 
 def _pair(text: str | None) -> tuple[int, int] | None:
