@@ -30,16 +30,28 @@ _HATCH_HOOKS = frozenset({"mypyc", "cython", "cmake", "scikit-build", "zig", "ru
 _SOURCE = re.compile(r"\.(?:c|cc|cpp|cxx|pyx|rs|f|f90|f95|for|m|mm|s|asm|cu|go|zig)", re.IGNORECASE)
 _BESIDE_THE_POINT = re.compile(r"(?:^|/)(?:tests?|docs?|examples?|benchmarks?)/", re.IGNORECASE)
 _COMPILES = re.compile(r"\b(?:cythonize|build_ext|Extension\(|CMake|cargo)", re.IGNORECASE)
+#: Builds itself from its own tree, with no extensions.
+_NOT_IN_TREE = frozenset({"setuptools"})
 _MAX_SOURCES = 5
 
 
 def texts_needed(path: str) -> bool:
     """Tell whether `native_evidence` wants the text of the file at `path` (below the top directory)."""
-    last = path.rpartition("/")[2]
-    if path in {"setup.py", "setup.cfg", "build.py", "hatch_build.py"} or last == "meson.build":
-        return True
-    # In-tree backends lie in a small directory of their own.
-    return last.endswith(".py") and path.count("/") <= 2 and ("backend" in path or "build" in path)  # noqa: PLR2004
+    return path in {"setup.py", "setup.cfg", "build.py", "hatch_build.py"} or path.endswith("meson.build")
+
+
+def scripts_named(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return further files, or directories ending in a slash, that pyproject.toml names as running in a build."""
+    system = _table(pyproject, "build-system")
+    top = str(system.get("build-backend", "")).partition(":")[0].partition(".")[0]
+    places = system.get("backend-path")
+    found = []
+    if isinstance(places, list) and top and top not in _NOT_IN_TREE:
+        for place in map(str, places):
+            prefix = "" if place in {".", ""} else place.removeprefix("./").rstrip("/") + "/"
+            found += [f"{prefix}{top}.py", f"{prefix}{top}/"]
+    found += [script for script in (_poetry_script(pyproject), _hatch_script(pyproject)) if script]
+    return tuple(found)
 
 
 def native_evidence(
@@ -47,8 +59,8 @@ def native_evidence(
 ) -> tuple[str, ...]:
     """Return why a build of this source distribution compiles, empty if it does not.
 
-    `paths` are its files, `texts` the contents of those that `texts_needed` asked for, `pyproject` is
-    pyproject.toml. A declaration counts, a stray source file does not: tests hold many. The first source files
+    `paths` are its files, `texts` the contents of those that `texts_needed` and `scripts_named` ask for,
+    `pyproject` is pyproject.toml. A declaration counts, a stray source file does not: tests hold many. The first source files
     are named after the declarations.
     """
     reasons = list(_reasons(texts, pyproject))
@@ -72,8 +84,8 @@ def _reasons(texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> Iterator
         yield f"pyproject.toml: build backend `{backend}`"
     elif top == "mesonpy":
         yield from (f"{path}: {found[0].strip()[:60]}…" for path, found in _meson(texts))
-    elif "backend-path" in system and top != "setuptools":
-        yield from _in_tree(texts, system, top)
+    elif "backend-path" in system and top not in _NOT_IN_TREE:
+        yield from _in_tree(texts, pyproject)
     elif top == "hatchling":
         yield from _hatch(texts, tools)
     elif top == "poetry":
@@ -98,18 +110,11 @@ def _meson(texts: Mapping[str, str]) -> Iterator[tuple[str, re.Match[str]]]:
             yield path, found
 
 
-def _in_tree(texts: Mapping[str, str], system: Mapping[str, Any], top: str) -> Iterator[str]:
+def _in_tree(texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a backend that lies in the source tree itself says of compiling."""
-    places = system["backend-path"]
-    if not isinstance(places, list):
-        return
-    for place in map(str, places):
-        prefix = "" if place in {".", ""} else place.removeprefix("./").rstrip("/") + "/"
-        for path, text in texts.items():
-            name = path.removeprefix(prefix)
-            ours = path.startswith(prefix) and name.startswith((f"{top}.py", f"{top}/"))
-            if ours and path.endswith(".py") and _COMPILES.search(text):
-                yield f"{path}: the project's own build backend compiles"
+    for path, text in texts.items():
+        if path.endswith(".py") and path.startswith(scripts_named(pyproject)) and _COMPILES.search(text):
+            yield f"{path}: the project's own build backend compiles"
 
 
 def _hatch(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[str]:
@@ -120,22 +125,31 @@ def _hatch(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[str]:
             enabled = not isinstance(options, dict) or options.get("enable-by-default", True)
             if name in _HATCH_HOOKS and enabled:
                 yield f"pyproject.toml: hatch build hook `{name}`"
-            if name == "custom" and enabled:
-                path = (
-                    str(options.get("path", "hatch_build.py"))
-                    if isinstance(options, dict)
-                    else "hatch_build.py"
-                )
-                if re.search(r"pure_python|infer_tag|Extension\(|cythonize", texts.get(path, "")):
-                    yield f"{path}: builds a wheel that is not pure"
+    path = _hatch_script({"tool": tools})
+    if path and re.search(r"pure_python|infer_tag|Extension\(|cythonize", texts.get(path, "")):
+        yield f"{path}: builds a wheel that is not pure"
+
+
+def _hatch_script(pyproject: Mapping[str, Any]) -> str | None:
+    """Return the path of hatch's custom build hook, if one is on by default."""
+    build = _table(pyproject, "tool", "hatch", "build")
+    for hooks in (_table(build, "hooks"), _table(build, "targets", "wheel", "hooks")):
+        custom = hooks.get("custom")
+        if isinstance(custom, dict) and custom.get("enable-by-default", True):
+            return str(custom.get("path", "hatch_build.py"))
+    return None
+
+
+def _poetry_script(pyproject: Mapping[str, Any]) -> str | None:
+    """Return the path of poetry's build script, in either spelling."""
+    build = _table(pyproject, "tool", "poetry").get("build")
+    script = build.get("script") if isinstance(build, dict) else build
+    return script if isinstance(script, str) else None
 
 
 def _poetry(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[str]:
-    build = tools.get("poetry", {}).get("build") if isinstance(tools.get("poetry"), dict) else None
-    script = build.get("script") if isinstance(build, dict) else build
-    if isinstance(script, str) and re.search(
-        r"ext_modules|Extension|cythonize|maturin|cmake", texts.get(script, "")
-    ):
+    script = _poetry_script({"tool": tools})
+    if script and re.search(r"ext_modules|Extension|cythonize|maturin|cmake", texts.get(script, "")):
         yield f"{script}: poetry build script that compiles"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from crossdock.archive.gunzip import Gunzip
@@ -11,7 +10,7 @@ from crossdock.archive.limits import DEFAULT_LIMITS, Limits
 from crossdock.archive.links import resolve_links
 from crossdock.archive.metadata import parse_headers
 from crossdock.archive.names import MAX_FILENAME, canonical, is_name, is_version, same_version
-from crossdock.archive.native import native_evidence, texts_needed
+from crossdock.archive.native import native_evidence, scripts_named, texts_needed
 from crossdock.archive.refusal import REBUILD, refuse, within
 from crossdock.archive.tarread import Kind, TarReader
 from crossdock.archive.zipread import ZipArchive
@@ -73,6 +72,8 @@ class Sdist:
     top: str
     #: Spelling only: an old name of the file or of the top directory.
     notes: tuple[str, ...]
+    #: Why building it compiles native code, declarations first, then sources; empty if it does not.
+    native_sources: tuple[str, ...]
 
     def __init__(
         self, view: memoryview, filename: str, rules: PathRules, limits: Limits, *, source_tree: bool
@@ -91,6 +92,7 @@ class Sdist:
         try:
             self._scan()
             self._identify()
+            self._judge()
         except BaseException:
             self._close_zip()
             raise
@@ -128,11 +130,6 @@ class Sdist:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @cached_property
-    def native_sources(self) -> tuple[str, ...]:
-        """Why building it compiles native code, first the declarations, then sources; empty if it does not."""
-        return native_evidence((file.path for file in self.files), self._texts, self.pyproject or {})
 
     def read(self, file: SdistFile) -> bytes:
         """Return one file's content."""
@@ -280,6 +277,16 @@ class Sdist:
                 return
         stated = f"`{text[:140]}`, PKG-INFO says `{self.name}` `{self.version}`"
         self._refuse("E-SDIST-NAME", f"{what} is named {stated}")
+
+    def _judge(self) -> None:
+        """Learn whether it compiles, reading what pyproject.toml names as part of the build."""
+        pyproject = self.pyproject or {}
+        named = scripts_named(pyproject)
+        if any(file.path.startswith(named) and file.path not in self._texts for file in self.files):
+            for path, chunks in self._walk():
+                if path.startswith(named) and path.endswith(".py"):
+                    self._texts[path] = b"".join(chunks())[:_TEXT_CAP].decode("utf-8", "replace")
+        self.native_sources = native_evidence((file.path for file in self.files), self._texts, pyproject)
 
     def _parse_pyproject(self) -> dict[str, Any] | None:
         content = self._metadata.get("pyproject.toml")
