@@ -96,6 +96,12 @@ def test_a_module_without_any_libc_fits_both() -> None:
         assert audit([module("pkg/x.abi3.so")], target) == ()
 
 
+def test_musl_takes_the_c_library_s_names_for_itself() -> None:
+    """ddtrace's libddwaf needs `libc.so.6` and no version of it: it loads on both."""
+    names = ("libc.so.6", "libpthread.so.0", "libm.so.6", "libdl.so.2", "libc.musl-x86_64.so.1")
+    assert audit([module("pkg/x.abi3.so", elf_facts(needed=names))], linux(libc="musl1.2")) == ()
+
+
 def test_glibc_module_on_musl_is_told_with_its_name_and_its_libc() -> None:
     binary = elf_facts(versions=(("libc.so.6", "GLIBC_2.4", "f"),), needed=("libc.so.6",))
     (finding,) = audit([module(f"netifaces.{GNU}", binary)], linux(libc="musl1.2"))

@@ -385,7 +385,7 @@ def test_a_program_is_told_from_a_library(compiler: str, tmp_path: Path) -> None
         binary = read_binary(out.read_bytes(), "m")
         assert binary is not None
         assert binary.kind is Kind.EXECUTABLE, flags
-        assert bool(binary.images[0].libc) is (flags != ["-static"])
+        assert (binary.images[0].libc == "glibc") is (flags != ["-static"])
     subprocess.run([compiler, "-c", str(source), "-o", str(out)], check=True)
     binary = read_binary(out.read_bytes(), "m.o")
     assert binary is not None

@@ -384,7 +384,8 @@ def _libc_of(needed: tuple[str, ...], interpreter: str, versions: tuple[VersionN
     for name in (*needed, interpreter.rpartition("/")[2]):
         if name.startswith(("libc.musl-", "ld-musl-")):
             return "musl", f"needs {name}"
-        if name == "libc.so.6" or name.startswith(("ld-linux", "ld64.so.")):
+        # libc.so.6 alone, without a version, proves nothing: musl's loader takes it for itself.
+        if name.startswith(("ld-linux", "ld64.so.")):
             return "glibc", f"needs {name}"
     if interpreter.startswith("/system/bin/linker"):
         return "bionic", f"interpreter {interpreter}"

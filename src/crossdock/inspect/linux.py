@@ -25,8 +25,8 @@ ORIGIN = ("$ORIGIN", "${ORIGIN}")
 _LOADERS = ("ld-linux", "ld64.so", "ld-musl-")
 _LIBPYTHON = re.compile(r"libpython3(?:\.(?P<minor>[0-9]+))?(?P<flags>[a-z]*)\.so(\..*)?")
 _SYSTEM_DIRECTORIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64")
-#: The last part of musl's soname on Alpine, `libc.musl-x86_64.so.1`; elsewhere it is `libc.so`.
-_MUSL_SONAME = "libc.musl-"
+#: Names that musl's loader takes for itself whatever follows the dot (ldso/dynlink.c, load_library).
+_MUSL_ITSELF = tuple(f"lib{name}." for name in ("c", "pthread", "rt", "m", "dl", "util", "xnet"))
 
 
 class LinuxRules:
@@ -133,7 +133,7 @@ class LinuxRules:
 
     def _is_libc(self, library: str) -> bool:
         if self.libc.kind is LibcKind.MUSL:
-            return library == "libc.so" or library.startswith(_MUSL_SONAME)
+            return library.startswith(_MUSL_ITSELF)
         return library == "libc.so.6"
 
     def _expected_beside(self, file: AuditFile, image: Image) -> bool:
