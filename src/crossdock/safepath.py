@@ -22,6 +22,11 @@ MAX_PART_BYTES = 255
 MAX_PART_UTF16 = 255
 
 
+#: Characters of all directories of one tree together. A few deep names imply many directories: 16 MB of names
+#: could fill memory with the paths above them.
+_DIRECTORY_BYTES = 64 << 20
+
+
 class PathRules(StrEnum):
     """Whose file system a path must be safe on; `ANY` is the strictest of all."""
 
@@ -162,13 +167,14 @@ class PathSet:
     directory collides everywhere.
     """
 
-    __slots__ = ("_directories", "_files", "_folds", "_known")
+    __slots__ = ("_directories", "_files", "_folds", "_known", "_room")
 
     def __init__(self, rules: PathRules) -> None:
         self._folds = rules.folds
         self._files: dict[str, str] = {}
         self._directories: dict[str, str] = {}
         self._known = {""}
+        self._room = _DIRECTORY_BYTES
 
     def add_file(self, path: MemberPath) -> None:
         """Add a file; its parents become directories. Raise for a duplicate, a twin or a clash."""
@@ -190,12 +196,15 @@ class PathSet:
             self._add_directories(path)
 
     def _add_directories(self, path: str) -> None:
-        end = path.find("/")
-        while end != -1:
-            if path[:end] not in self._known:
-                self._add_directory(path[:end])
-            end = path.find("/", end + 1)
-        self._add_directory(path)
+        missing = []
+        while path not in self._known:
+            missing.append(path)
+            self._room -= len(path)
+            if self._room < 0:
+                _refuse(path, "E-PATH-LIMIT", "is one of too many directories, or of too deep ones")
+            path = path.rpartition("/")[0]
+        for directory in reversed(missing):
+            self._add_directory(directory)
 
     def _add_directory(self, path: str) -> None:
         key = fold(path) if self._folds else path

@@ -341,3 +341,27 @@ def test_any_mutation_of_the_gzip_is_refused_or_changes_nothing(place: int, mask
             assert contents(bad) == contents(good)
         except ArchiveError:
             continue
+
+
+def test_links_that_multiply_are_refused_in_bounded_time() -> None:
+    files = b"".join(file(b"demo-1.0/d/%d" % number) for number in range(500))
+    links = b"".join(link(b"l%d" % number, b"d") for number in range(500))
+    with pytest.raises(ArchiveError) as caught:
+        open_sdist(sdist(files, links), limits=Limits(members=10_000))
+    assert caught.value.code == "E-TAR-LINK"
+    many = b"".join(link(b"l%d" % number, b"PKG-INFO") for number in range(5000))
+    with pytest.raises(ArchiveError) as caught:
+        open_sdist(sdist(many))
+    assert caught.value.code == "E-TAR-LIMIT-LINKS"
+
+
+def test_a_setup_script_made_to_break_parsers_is_judged_by_its_words() -> None:
+    deep = "x = " + "-" * 50_000 + "1\n"
+    wide = "if " + "+".join(["a"] * 5000) + ":\n    pass\n"
+    for text in (deep, wide, "(" * 5000, "\0"):
+        with open_sdist(
+            sdist(file(b"demo-1.0/setup.py", text.encode() + b"\nsetup(ext_modules=x)"))
+        ) as found:
+            assert found.native_sources == ("setup.py: ext_modules",)
+        with open_sdist(sdist(file(b"demo-1.0/setup.py", text.encode()))) as found:
+            assert found.native_sources == ()

@@ -418,3 +418,13 @@ def test_any_metadata_file_gives_a_typed_answer(file: str, content: bytes) -> No
     except ArchiveError as error:
         refused = error.code
         assert refused.startswith(("E-WHEEL-", "E-RECORD-", "E-PATH-"))  # either answer is right
+
+
+def test_a_flood_of_tags_is_refused_at_once() -> None:
+    many = "-".join([".".join(f"p{n}" for n in range(10))] * 3)
+    data = build(swap("WHEEL", "Tag: py3-none-any\n", f"Tag: {many}\n" * 100_000))
+    start = time.perf_counter()
+    with pytest.raises(ArchiveError) as caught:
+        open_wheel(data)
+    assert caught.value.code == "E-WHEEL-TAG-LIMIT"
+    assert time.perf_counter() - start < 5

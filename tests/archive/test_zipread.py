@@ -418,3 +418,15 @@ def test_splices_are_refused_or_change_nothing(start: int, end: int, place: int,
 def test_any_bytes_give_a_typed_answer(data: bytes) -> None:
     with pytest.raises(ArchiveError):
         read_all(data)
+
+
+def test_deep_names_cannot_fill_the_memory_with_directories() -> None:
+    data = raw_zip([entry(b"%d/" % number + b"d/" * 2000 + b"x", b"") for number in range(200)])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveError) as caught:
+            parse(data)
+        assert caught.value.code == "E-PATH-LIMIT"
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()

@@ -15,7 +15,7 @@ class Limits:
     #: Entries, directories included.
     members: int = 200_000
     #: Bytes of all names together.
-    name_bytes: int = 64 * _MIB
+    name_bytes: int = 32 * _MIB
     #: Bytes of one file, unpacked.
     member_size: int = 8 * _GIB
     #: Bytes of all files, unpacked.
@@ -26,6 +26,8 @@ class Limits:
     ratio_floor: int = 64 * _MIB
     #: Bytes of a metadata file: METADATA, WHEEL, entry_points.txt, PKG-INFO, pyproject.toml.
     metadata_size: int = 16 * _MIB
+    #: Bytes of the build scripts of a source distribution that are looked into, together.
+    script_size: int = 32 * _MIB
     #: Bytes of RECORD, which grows with the members.
     record_size: int = 64 * _MIB
     #: What a file name's compressed tags may multiply out to.

@@ -65,17 +65,18 @@ def parse_headers(content: bytes, *, filename: str, member: str, code: str) -> H
 
 
 def _fields(text: str) -> Iterator[tuple[str, str]]:
-    name, value = "", ""
+    name = ""
+    lines: list[str] = []
     # A lone carriage return ends a line for `email` too.
     for line in re.split(r"\r\n|\r|\n", text):
         if name and line[:1] in {" ", "\t"} and line.strip():
-            value += "\n" + line
+            lines.append(line)
             continue
         if name:
-            yield name, value.strip()
+            yield name, "\n".join(lines).strip()
         found = _FIELD.fullmatch(line)
         if found is None:
             return
-        name, value = found[1].lower(), found[2]
+        name, lines = found[1].lower(), [found[2]]
     if name:
-        yield name, value.strip()
+        yield name, "\n".join(lines).strip()

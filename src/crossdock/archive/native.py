@@ -164,7 +164,7 @@ def _setuptools(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[
     if text is None:
         return
     try:
-        tree = ast.parse(text)
+        yield from list(_SetupScript(ast.parse(text)).reasons())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Written for Python 2, or to break parsers: the words alone then.
         code = re.sub(r"#[^\n]*", "", text)
@@ -173,8 +173,6 @@ def _setuptools(texts: Mapping[str, str], tools: Mapping[str, Any]) -> Iterator[
             for word in sorted(_KEYWORDS - {"libraries"})
             if re.search(rf"\b{word}\b", code)
         )
-        return
-    yield from _SetupScript(tree).reasons()
 
 
 class _SetupScript:

@@ -15,7 +15,7 @@ from crossdock.archive.refusal import REBUILD, refuse, within
 from crossdock.archive.tarread import Kind, TarReader
 from crossdock.archive.zipread import ZipArchive
 from crossdock.errors import ArchiveError
-from crossdock.safepath import MemberPath, PathRules, PathSet
+from crossdock.safepath import MemberPath, PathRules, PathSet, parse_member_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _STEM = re.compile(r"(?P<stem>.+?)(?P<suffix>\.tar\.gz|\.tgz|\.zip)")
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
 #: A text beyond this is no build script that anybody wrote.
-_TEXT_CAP = 4 << 20
+_TEXT_CAP = 2 << 20
 
 
 class SdistFile(NamedTuple):
@@ -84,6 +84,7 @@ class Sdist:
         self._limits = limits
         self._source_tree = source_tree
         self._texts: dict[str, str] = {}
+        self._script_room = limits.script_size
         self._metadata: dict[str, bytes] = {}
         self._is_zip = self._format()
         self._zip = (
@@ -226,21 +227,28 @@ class Sdist:
             raise within(error, self.filename) from None
         for path, target in resolved.items():
             file = by_path[target]
-            files.append(SdistFile(MemberPath(path), file.size, file.executable, file.path))
+            try:
+                placed = parse_member_path(path, self._rules)
+            except ArchiveError as error:
+                raise within(error, self.filename, path) from None
+            files.append(SdistFile(placed, file.size, file.executable, file.path))
         self.files = tuple(files)
 
     def _keep(self, path: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> None:
         """Remember the content of a file that says what the distribution is or how it is built."""
         if path in {"PKG-INFO", "pyproject.toml"}:
-            if size > self._limits.metadata_size:
-                self._refuse(
-                    "E-SDIST-LIMIT-METADATA",
-                    f"{size} bytes, more than {self._limits.metadata_size}",
-                    member=path,
-                )
+            cap = _TEXT_CAP if path == "pyproject.toml" else self._limits.metadata_size
+            if size > cap:
+                self._refuse("E-SDIST-LIMIT-METADATA", f"{size} bytes, more than {cap}", member=path)
             self._metadata[path] = b"".join(chunks())
-        elif size <= _TEXT_CAP and texts_needed(path):
-            self._texts[path] = b"".join(chunks()).decode("utf-8", "replace")
+        elif texts_needed(path):
+            self._keep_text(path, size, chunks)
+
+    def _keep_text(self, path: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> None:
+        self._script_room -= size
+        if size > _TEXT_CAP or self._script_room < 0:
+            self._refuse("E-SDIST-LIMIT-SCRIPTS", "build scripts beyond all measure", member=path)
+        self._texts[path] = b"".join(chunks()).decode("utf-8", "replace")
 
     def _identify(self) -> None:
         """PKG-INFO, the file name and the top directory tell one name and version."""
@@ -282,10 +290,15 @@ class Sdist:
         """Learn whether it compiles, reading what pyproject.toml names as part of the build."""
         pyproject = self.pyproject or {}
         named = scripts_named(pyproject)
-        if any(file.path.startswith(named) and file.path not in self._texts for file in self.files):
+        wanted = {
+            file.path: file.size
+            for file in self.files
+            if file.path.startswith(named) and file.path.endswith(".py") and file.path not in self._texts
+        }
+        if wanted:
             for path, chunks in self._walk():
-                if path.startswith(named) and path.endswith(".py"):
-                    self._texts[path] = b"".join(chunks())[:_TEXT_CAP].decode("utf-8", "replace")
+                if path in wanted:
+                    self._keep_text(path, wanted[path], chunks)
         self.native_sources = native_evidence((file.path for file in self.files), self._texts, pyproject)
 
     def _parse_pyproject(self) -> dict[str, Any] | None:

@@ -108,6 +108,7 @@ class TarReader:
         self._left = 0
         self._padding = 0
         self._total = 0
+        self._names = 0
 
     def __iter__(self) -> Iterator[TarMember]:
         """Yield the entries in order; the end must be two blocks of zeros and nothing but zeros behind."""
@@ -212,6 +213,9 @@ class TarReader:
             self._refuse("TYPE", f"a {kind} where files, directories and symlinks are expected", raw)
         if bool(link) != (kind in {Kind.SYMLINK, Kind.HARDLINK}) and kind is not Kind.DIRECTORY:
             self._refuse("TYPE", f"a {kind} {'with' if link else 'without'} a link's target", raw)
+        self._names += len(raw) + len(link)
+        if self._names > self._limits.name_bytes:
+            self._refuse("LIMIT-NAMES", f"more than {self._limits.name_bytes} bytes of names", raw)
         name = self._name(raw, kind)
         self._begin(size, raw)
         executable = kind is Kind.FILE and bool(header.mode & 0o111)

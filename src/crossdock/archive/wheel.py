@@ -14,6 +14,7 @@ from crossdock.archive.entrypoints import (
     script_entry_points,
     starts_python,
 )
+from crossdock.archive.hooks import PTH_CAP, may_be_hook, runs_code
 from crossdock.archive.limits import DEFAULT_LIMITS, Limits
 from crossdock.archive.metadata import Headers, parse_headers
 from crossdock.archive.names import WheelName, canonical, expand_tag, is_name, is_version, same_version
@@ -36,10 +37,6 @@ __all__ = ["Wheel", "WheelFile", "WheelName"]
 _SCHEMES = frozenset({"purelib", "platlib", "headers", "scripts", "data"})
 #: RECORD cannot hash itself, and signatures of it come after it (binary distribution format, "The .dist-info directory").
 _UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
-_CUSTOMIZE = re.compile(r"(?:site|user)customize(?:\.[^/]+|/__init__\.[^/]+)")
-#: site.py executes such lines of a .pth file (PEP 829 deprecates them).
-_PTH_IMPORT = re.compile(rb"^(?:\xef\xbb\xbf)?import[ \t]", re.MULTILINE)
-_PTH_CAP = 1 << 20
 _METADATA = "E-WHEEL-METADATA"
 
 
@@ -269,6 +266,8 @@ class Wheel:
 
     def _check_tags(self, stated: tuple[str, ...], member: str) -> None:
         filename, limit = self.filename.filename, self._limits.tags
+        if len(stated) > limit:
+            self._refuse("E-WHEEL-TAG-LIMIT", f"more than {limit} tags", member=member)
         found: set[str] = set()
         for tag in stated:
             found |= expand_tag(tag, filename, limit=limit)
@@ -385,21 +384,13 @@ class Wheel:
         )
 
     def _find_hooks(self) -> None:
-        """List what runs at every start of Python: a live way in (PYSEC-2026-2), and legitimate in few wheels."""
         self.start_up_hooks = tuple(file.member.name for file in self.files if self._is_hook(file))
 
     def _is_hook(self, file: WheelFile) -> bool:
-        if file.scheme not in {"purelib", "platlib", "data"}:
+        if not may_be_hook(file.scheme, file.path):
             return False
-        # Where site-packages lies below the data scheme is the target's business: any directory may be it.
-        if "/" in file.path and file.scheme != "data" and "customize/" not in file.path:
-            return False
-        path = file.path.rpartition("/")[2] if file.scheme == "data" else file.path
-        if path.endswith(".start") or _CUSTOMIZE.fullmatch(path):
-            return True
-        if not path.endswith(".pth"):
-            return False
-        return file.size > _PTH_CAP or _PTH_IMPORT.search(self.archive.read_bytes(file.member)) is not None
+        quiet = file.path.endswith(".pth") and file.size <= PTH_CAP
+        return not quiet or runs_code(self.archive.read_bytes(file.member))
 
     def _refuse(
         self,
