@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+#: What the completion scripts set to ask for words: click's name for a program called `crossdock`.
+_COMPLETE = "_CROSSDOCK_COMPLETE"
 
 
 def main() -> int:
     """Run the command line of this process and return the exit status."""
     arguments = sys.argv[1:]
+    if _COMPLETE in os.environ:
+        from crossdock.cli.main import run
+
+        return run(arguments)
     # `--version` and `--help` promise to stay under twice the start of a bare interpreter.
     if arguments in (["--version"], ["-V"]):
         from crossdock import __version__

@@ -118,15 +118,13 @@ def _canonical(wheel: Wheel) -> bytes:
 
 
 def _members(wheel: Wheel) -> Iterable[tuple[str, bytes, bool]]:
+    # RECORD and its signatures speak of the wheel as the backend wrote it: only the first is written anew.
     record = f"{wheel.dist_info}/RECORD"
-    for file in wheel.files:
-        if str(file.member.name) == record:
-            continue
-        yield str(file.member.name), wheel.read(file), file.executable
-    # RECORD is not among the files: it records them.
-    rows = sorted(
-        f"{_field(str(file.member.name))},sha256={_b64(file.sha256)},{file.size}\n" for file in wheel.files
-    )
+    old = {record, f"{record}.jws", f"{record}.p7s"}
+    files = [(str(file.member.name), file) for file in wheel.files if str(file.member.name) not in old]
+    for name, file in files:
+        yield name, wheel.read(file), file.executable
+    rows = sorted(f"{_field(name)},sha256={_b64(file.sha256)},{file.size}\n" for name, file in files)
     yield record, "".join([*rows, f"{record},,\n"]).encode(), False
 
 

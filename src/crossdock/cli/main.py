@@ -59,6 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     os.umask(0o022)  # The user's umask must not show in what is shipped.
     try:
         result: Any = root.main(args=list(arguments), prog_name="crossdock", standalone_mode=False)
+        sys.stdout.flush()
     except CrossdockError as error:
         return _report(error)
     except click.ClickException as error:
@@ -68,15 +69,24 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write("interrupted; nothing half-written was left\n")
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): no error, and no second one at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _reader_is_gone()
+    except SystemExit as error:
+        # click's own answer to a broken pipe, and the end of a completion.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _reader_is_gone()
+        raise
     except Exception as error:
         if os.environ.get("CROSSDOCK_TRACEBACK"):
             raise
         return _report_bug(error)
     return result if isinstance(result, int) else 0
+
+
+def _reader_is_gone() -> int:
+    """End well: whoever read our output went away (`| head`), and nothing is said at exit either."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _report(error: CrossdockError) -> int:
