@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from crossdock.archive.sdist import Sdist
 from crossdock.archive.wheel import Wheel
+from crossdock.net.http import Http
+from crossdock.net.index import Index
+from crossdock.net.settings import default_index, http_settings, load_settings
 from crossdock.safepath import PathRules
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = [pytest.mark.index, pytest.mark.slow]
 
@@ -62,3 +64,32 @@ def check(wheels: list[Path]) -> None:
             for file in wheel.files:
                 for _ in wheel.stream(file):
                     pass
+
+
+NATIVE = ["markupsafe", "pyyaml", "netifaces", "contourpy", "lxml", "cryptography", "psutil", "cffi", "bcrypt",
+          "frozenlist", "msgpack", "greenlet", "psycopg2", "pycrypto"]  # fmt: skip
+PURE = ["requests", "click", "docopt", "six", "future", "langdetect", "sgmllib3k", "jinja2", "termcolor", "black",
+        "mypy", "setuptools", "pip", "flask"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def index() -> tuple[Index, Http]:
+    from uv import find_uv_bin
+
+    settings = load_settings(os.environ, project=None)
+    url = default_index(Path(find_uv_bin()), python=Path(sys.executable), settings=settings)
+    http = Http(http_settings(settings))
+    return Index(http, [url]), http
+
+
+@pytest.mark.parametrize("name", NATIVE + PURE)
+def test_popular_source_distributions_open_and_tell_whether_they_compile(
+    name: str, index: tuple[Index, Http]
+) -> None:
+    files, http = index
+    offered = [one for one in files.files(name) if one.filename.endswith((".tar.gz", ".zip"))]
+    newest = max(offered, key=lambda one: one.upload_time or "")
+    body = http.get(newest.url, limit=64 << 20).body
+    with Sdist.open(body, newest.filename) as sdist:
+        assert bool(sdist.native_sources) == (name in NATIVE), sdist.native_sources
+        assert sum(1 for _, chunks in sdist.contents() for _ in [b"".join(chunks)]) == len(sdist.files)

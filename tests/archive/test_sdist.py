@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import mmap
 import tarfile
 import tracemalloc
 import zlib
@@ -365,3 +366,19 @@ def test_a_setup_script_made_to_break_parsers_is_judged_by_its_words() -> None:
             assert found.native_sources == ("setup.py: ext_modules",)
         with open_sdist(sdist(file(b"demo-1.0/setup.py", text.encode()))) as found:
             assert found.native_sources == ()
+
+
+def test_an_mmap_can_be_closed_after_use_and_after_a_refusal(tmp_path: Path) -> None:
+    zipped = zip_bytes({"demo-1.0/PKG-INFO": INFO})
+    nameless = zip_bytes({"demo-1.0/setup.py": b""})
+    for data, name, good in ((sdist(), NAME, True), (zipped, "demo-1.0.zip", True), (sdist(end=b""), NAME, False),
+                             (nameless, "demo-1.0.zip", False)):  # fmt: skip
+        path = tmp_path / name
+        path.write_bytes(data)
+        with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+            if good:
+                with Sdist.open(buffer, name) as found:
+                    assert found.read(found.files[0]) == INFO
+            else:
+                with pytest.raises(ArchiveError):
+                    Sdist.open(buffer, name)
