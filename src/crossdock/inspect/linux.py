@@ -25,6 +25,7 @@ ORIGIN = ("$ORIGIN", "${ORIGIN}")
 _LOADERS = ("ld-linux", "ld64.so", "ld-musl-")
 _LIBPYTHON = re.compile(r"libpython3(?:\.(?P<minor>[0-9]+))?(?P<flags>[a-z]*)\.so(\..*)?")
 _SYSTEM_DIRECTORIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64")
+_BASE_HINT = "if the place it runs in has the library, say so in the target's `base_libraries`"
 #: Names that musl's loader takes for itself whatever follows the dot (ldso/dynlink.c, load_library).
 _MUSL_ITSELF = tuple(f"lib{name}." for name in ("c", "pthread", "rt", "m", "dl", "util", "xnet"))
 
@@ -86,7 +87,9 @@ class LinuxRules:
             if prefix != "GLIBC" and self.resolve(file, image, need.library) is not None:
                 continue  # the library is shipped, and brings its own versions
             symbol = f" ({need.symbol})" if need.symbol else ""
-            has = ".".join(map(str, limit))
+            # On aarch64 the policy of 2.17 allows a 2.18 symbol; the target is still called by its floor.
+            floor = (self.libc.major, self.libc.minor) if prefix == "GLIBC" else limit
+            has = ".".join(map(str, floor))
             worst[prefix] = (
                 number,
                 Problem(
@@ -193,7 +196,7 @@ def missing_library(os: Os, library: str, expected_beside: bool, complete: bool)
         code="E-FIT-LIBRARY",
         message=f"needs {library}, which is neither shipped nor in the target's base",
         library=library,
-        hint=f"add package {provider}" if provider else "",
+        hint=f"add package {provider}" if provider else _BASE_HINT,
     )
 
 
