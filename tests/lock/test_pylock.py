@@ -11,7 +11,8 @@ from tests.lock.locks import file, package, table
 from crossdock.errors import CrossdockError, LockError
 from crossdock.lock import pylock
 from crossdock.lock.emit import lock_text, write_lock
-from crossdock.lock.pylock import is_lock_name, read_lock
+from crossdock.lock.pylock import read_lock
+from crossdock.lock.text import is_lock_name
 
 if TYPE_CHECKING:
     from pathlib import Path

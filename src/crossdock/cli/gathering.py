@@ -54,7 +54,7 @@ def _keys(session: Session, source: Source) -> list[str]:
     options, settings = session.options, session.project.settings
     asked = [list(options.get(name) or ()) for name in _DECIDING_OPTIONS]
     said = [settings.extras, settings.groups, settings.only_binary, settings.no_binary]
-    allowed = sorted(session.means().allow_bad_record)
+    allowed = sorted(session.allow_bad_record)
     everything = bool(options.get("all_extras"))
     return [memory_key(content, target, asked, said, allowed, everything) for target in session.targets]
 
@@ -64,8 +64,8 @@ def _recall_all(session: Session, keys: list[str]) -> list[Gathered] | None:
         return None
     found: list[Gathered] = []
     for key, target in zip(keys, session.targets, strict=True):
-        allowed = session.means().allow_bad_record
-        one = recall(session.store, key, target, path_rules(target), allow_bad_record=allowed)
+        rules = path_rules(target)
+        one = recall(session.store, key, target, rules, allow_bad_record=session.allow_bad_record)
         if one is None:
             return None
         found.append(one)

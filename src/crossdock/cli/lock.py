@@ -68,7 +68,7 @@ def command(**options: Any) -> int:
 
 
 def _output(session: Session, source: Source) -> Path:
-    from crossdock.lock.pylock import is_lock_name
+    from crossdock.lock.text import is_lock_name
 
     named: str | None = session.options["output"]
     if named is None or named == "-":

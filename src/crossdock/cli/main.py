@@ -56,6 +56,7 @@ def root() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return the exit status: 0 done, 1 a finding or a refusal, 2 wrong usage."""
+    stdout = sys.stdout
     os.umask(0o022)  # The user's umask must not show in what is shipped.
     try:
         result: Any = root.main(args=list(arguments), prog_name="crossdock", standalone_mode=False)
@@ -70,9 +71,9 @@ def run(arguments: Sequence[str]) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         return _reader_is_gone()
-    except SystemExit as error:
-        # click's own answer to a broken pipe, and the end of a completion.
-        if isinstance(error.__context__, BrokenPipeError):
+    except SystemExit:
+        # click's own answer to a broken pipe, told by the stream it puts in place; else the end of a completion.
+        if sys.stdout is not stdout:
             return _reader_is_gone()
         raise
     except Exception as error:

@@ -175,7 +175,6 @@ class Session:
         from crossdock.cli.index import host_python_of
         from crossdock.pipeline import Means
 
-        settings = self.project.settings
         return Means(
             store=self.store,
             http=lambda: self.http,
@@ -185,7 +184,7 @@ class Session:
             warn=self.tell,
             offline=bool(self.options.get("offline")),
             jobs=int(self.options.get("jobs") or 12),
-            allow_bad_record=normalized({*self._many("allow_bad_record"), *settings.allow_bad_record}),
+            allow_bad_record=self.allow_bad_record,
         )
 
     # The lock
@@ -224,6 +223,11 @@ class Session:
         if asked:
             return [*lock.default_groups, *asked]
         return [name for name in self.project.settings.groups if name in lock.dependency_groups] or None
+
+    @cached_property
+    def allow_bad_record(self) -> frozenset[str]:
+        """Packages whose wheels are taken though their RECORD is wrong."""
+        return normalized({*self._many("allow_bad_record"), *self.project.settings.allow_bad_record})
 
     @property
     def accepted(self) -> frozenset[str]:

@@ -35,12 +35,6 @@ _SCHEMES = ("https", "http", "file")
 _WHEEL_PARTS = 5
 
 
-def is_lock_name(filename: str) -> bool:
-    """Tell whether a file may be called a lock: `pylock.toml` or `pylock.NAME.toml` (PEP 751, file name)."""
-    parts = filename.split(".")
-    return parts[0] == "pylock" and parts[-1] == "toml" and len(parts) in (2, 3) and all(parts)
-
-
 def read_lock(source: Path | bytes, *, filename: str = "pylock.toml", directory: Path | None = None) -> Lock:
     """Read a lock from a file, or from bytes together with what the file is called and where it lies.
 

@@ -10,9 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import LockError, UsageError
-from crossdock.lock.pylock import is_lock_name
 from crossdock.lock.requirements import included_files
-from crossdock.lock.text import parse_toml, read_tail, read_text
+from crossdock.lock.text import is_lock_name, parse_toml, read_tail, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

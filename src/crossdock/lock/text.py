@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 _MAX_TEXT = 16 * 1024 * 1024
 
 
+def is_lock_name(filename: str) -> bool:
+    """Tell whether a file may be called a lock: `pylock.toml` or `pylock.NAME.toml` (PEP 751, file name)."""
+    parts = filename.split(".")
+    return parts[0] == "pylock" and parts[-1] == "toml" and len(parts) in (2, 3) and all(parts)
+
+
 def read_text(path: Path) -> str:
     """Read a source file of bounded size as UTF-8, or raise `LockError` (E-SOURCE-READ)."""
     try:

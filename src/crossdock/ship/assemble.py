@@ -89,12 +89,21 @@ def _canonical(target: Target) -> str:
 
 
 def _refuse_twins(files: dict[str, PlacedFile], owners: dict[str, str], target: Target) -> None:
-    """Refuse paths of different wheels that are one on the target, and a file where another needs a directory."""
+    """Refuse paths of different wheels that are one on the target, and a file where another needs a directory.
+
+    Within a wheel the reader saw to it, so only the top-level names that two wheels share are looked at.
+    """
     from crossdock.safepath import PathSet, parse_member_path
 
+    meeting: dict[str, str | None] = {}
+    for path in files:
+        top = path.partition("/")[0].casefold()
+        # Names that are not ASCII may be one in another Unicode form: they are always looked at.
+        if meeting.setdefault(top, owners[path]) != owners[path] or not top.isascii():
+            meeting[top] = None
     rules = path_rules(target)
     seen = PathSet(rules)
-    for path in sorted(files):
+    for path in sorted(path for path in files if meeting[path.partition("/")[0].casefold()] is None):
         try:
             seen.add_file(parse_member_path(path, rules))
         except ArchiveError as error:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossdock.errors import ShipError
 from crossdock.ship.planted import Descent
@@ -16,10 +16,12 @@ from crossdock.ship.receipt import RECEIPT, Receipt
 from crossdock.ship.unpacked import FIXED_MTIME, content_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from crossdock.ship.installed import InstalledFile
+
+T = TypeVar("T")
 
 _SHOWN = 10
 _DIRECTORY_MODE = 0o755
@@ -116,35 +118,56 @@ def _fill(work: Path, placed: Mapping[str, PlacedFile], mode: LinkMode) -> None:
     # A umask that takes bits away would show in the result: then every directory is set right by hand.
     exact = os.stat(work).st_mode & 0o777 == _DIRECTORY_MODE
     if not exact:
-        os.chmod(work, 0o755)
-    for directory in directories_of(placed):
-        os.mkdir(base + directory, 0o755)
-        if not exact:
-            os.chmod(base + directory, 0o755)
-    items = list(placed.items())
-    size = -(-len(items) // _WRITERS) or 1
+        os.chmod(work, _DIRECTORY_MODE)
 
     def put_all(part: list[tuple[str, PlacedFile]]) -> None:
+        made: set[str] = set()
         for path, entry in part:
+            _make_parents(base, path, made, exact=exact)
             _put(base + path, entry, mode)
 
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for _done in pool.map(put_all, [items[at : at + size] for at in range(0, len(items), size)]):
-            pass
+    # Neighbours go to one thread: making directories costs more than linking files, and two threads that
+    # make them in the same place wait for each other.
+    items = sorted(placed.items())
+    size = -(-len(items) // _WRITERS) or 1
+    in_threads(put_all, [items[at : at + size] for at in range(0, len(items), size)])
 
 
-def directories_of(paths: Mapping[str, object]) -> list[str]:
-    """Return every directory that `paths` need below the root, parents before children."""
-    found: set[str] = set()
-    for path in paths:
-        at = path.rfind("/")
-        while at > 0:
-            directory = path[:at]
-            if directory in found:
-                break
-            found.add(directory)
-            at = path.rfind("/", 0, at)
-    return sorted(found)
+def _make_parents(base: str, path: str, made: set[str], *, exact: bool) -> None:
+    """Make the directories above `path` that this thread has not made; another one may have."""
+    directory = path.rpartition("/")[0]
+    if not directory or directory in made:
+        return
+    _make_parents(base, directory, made, exact=exact)
+    with suppress(FileExistsError):
+        os.mkdir(base + directory, _DIRECTORY_MODE)
+        if not exact:
+            os.chmod(base + directory, _DIRECTORY_MODE)
+    made.add(directory)
+
+
+def in_threads(work: Callable[[T], None], parts: Sequence[T]) -> None:
+    """Call `work` with every part, each in a thread of its own; raise the first failure when all have ended.
+
+    concurrent.futures does the same and takes longer to import than the work takes.
+    """
+    failures: list[BaseException] = []
+
+    def run(part: T) -> None:
+        try:
+            work(part)
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(part,)) for part in parts[1:]]
+    for thread in threads:
+        thread.start()
+    for part in parts[:1]:
+        run(part)
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 def _put(path: str, entry: PlacedFile, mode: LinkMode) -> None:
