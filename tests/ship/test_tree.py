@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from crossdock.errors import ShipError
-from crossdock.ship.installed import InstalledFile
-from crossdock.ship.receipt import RECEIPT, Receipt
-from crossdock.ship.tree import LinkMode, PlacedFile, write_tree
-from crossdock.ship.unpacked import FIXED_MTIME
+from crossdock.ship.kept import FIXED_MTIME
+from crossdock.ship.receipt import Receipt
+from crossdock.ship.tree import RECEIPT, DamagedSourceError, LinkMode, PlacedFile, write_tree
 
 
 @dataclass
@@ -22,16 +23,14 @@ class Store:
 
     directory: object
 
-    def place(self, path, content, *, executable=False, shareable=True):
+    def place(self, _path, content, *, executable=False, shareable=True):
         digest = hashlib.sha256(content).hexdigest()
         source = self.directory / (digest + ("x" if executable else ""))
         if not source.exists():
             source.write_bytes(content)
             source.chmod(0o755 if executable else 0o644)
             os.utime(source, (FIXED_MTIME, FIXED_MTIME))
-        return PlacedFile(
-            InstalledFile(path, digest, len(content), executable, None, shareable), str(source)
-        )
+        return PlacedFile(digest, len(content), executable, str(source), shareable)
 
 
 @pytest.fixture
@@ -41,10 +40,14 @@ def store(tmp_path):
     return Store(directory)
 
 
+def receipt_of(store, placed):
+    content = Receipt(target="t", files={path: entry.sha256 for path, entry in placed.items()}).to_bytes()
+    return store.place(RECEIPT, content, shareable=False)
+
+
 def write(root, store, files, **options):
     placed = {path: store.place(path, content) for path, content in files.items()}
-    receipt = Receipt(target="t", files={path: entry.file.sha256 for path, entry in placed.items()})
-    return write_tree(root, placed, receipt, **options)
+    return write_tree(root, placed, receipt_of(store, placed), **options)
 
 
 def content_of(root):
@@ -75,9 +78,9 @@ def test_modes_and_dates_tell_nothing_of_the_host(tmp_path, store, umask):
         placed = {
             "d/e/x": store.place("d/e/x", b"x", executable=True),
             "d/y": store.place("d/y", b"y"),
-            "z": PlacedFile(InstalledFile("z", "0" * 64, 1, False, b"z", False), None),
+            "z": store.place("z", b"z", shareable=False),
         }
-        write_tree(tmp_path / "out", placed, Receipt())
+        write_tree(tmp_path / "out", placed, receipt_of(store, placed))
     finally:
         os.umask(before)
     root = tmp_path / "out"
@@ -90,7 +93,8 @@ def test_modes_and_dates_tell_nothing_of_the_host(tmp_path, store, umask):
 def test_package_files_are_links_and_data_files_are_copies(tmp_path, store):
     shared = store.place("a.py", b"1")
     own = store.place("etc/a.conf", b"2", shareable=False)
-    write_tree(tmp_path / "out", {"a.py": shared, "etc/a.conf": own}, Receipt())
+    placed = {"a.py": shared, "etc/a.conf": own}
+    write_tree(tmp_path / "out", placed, receipt_of(store, placed))
     assert (tmp_path / "out/a.py").stat().st_nlink == 2
     assert (tmp_path / "out/etc/a.conf").stat().st_nlink == 1
 
@@ -188,7 +192,7 @@ def test_a_receipt_that_names_files_outside_is_refused(tmp_path, store, name):
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1"})
     (tmp_path / "evil").write_bytes(b"precious")
-    (root / RECEIPT).write_text('{"files": {"%s": "00"}}' % name)
+    (root / RECEIPT).write_text(json.dumps({"files": {name: "00"}}))
     with pytest.raises(ShipError) as caught:
         write(root, store, {"a.py": b"1"})
     assert caught.value.code == "E-SHIP-RECEIPT"
@@ -203,19 +207,32 @@ def test_a_file_instead_of_the_directory_is_refused(tmp_path, store):
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path, store):
-    placed = {"a.py": PlacedFile(InstalledFile("a.py", "0" * 64, 1, False, None, True), "/nowhere/at/all")}
-    with pytest.raises(ShipError) as caught:
-        write_tree(tmp_path / "out", placed, Receipt())
-    assert caught.value.code == "E-SHIP-WRITE"
+    placed = {
+        "a.py": store.place("a.py", b"1"),
+        "b.py": PlacedFile("0" * 64, 1, False, "/nowhere/at/all", True),
+    }
+    with pytest.raises(DamagedSourceError):
+        write_tree(tmp_path / "out", placed, receipt_of(store, placed))
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.parametrize("mode", [LinkMode.AUTO, LinkMode.COPY])
+@pytest.mark.parametrize("edit", ["append", "same size"])
+def test_a_file_of_the_store_that_was_edited_is_not_shipped(tmp_path, store, mode, edit):
+    placed = {"a.py": store.place("a.py", b"1")}
+    with Path(placed["a.py"].source).open("r+b") as file:
+        file.write(b"2" if edit == "same size" else b"22")
+    with pytest.raises(DamagedSourceError):
+        write_tree(tmp_path / "out", placed, receipt_of(store, placed), mode=mode)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_sync_that_was_cut_short_is_finished_by_the_next(tmp_path, store, monkeypatch):
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1", "b.py": b"2"})
-    import crossdock.ship.tree as tree
+    from crossdock.ship import sync
 
-    real, calls = tree._put, []
+    real, calls = sync.put, []
 
     def put(path, entry, mode):
         calls.append(path)
@@ -223,7 +240,7 @@ def test_a_sync_that_was_cut_short_is_finished_by_the_next(tmp_path, store, monk
             raise KeyboardInterrupt
         real(path, entry, mode)
 
-    monkeypatch.setattr(tree, "_put", put)
+    monkeypatch.setattr(sync, "put", put)
     with pytest.raises(KeyboardInterrupt):
         write(root, store, {"c.py": b"3", "d.py": b"4", "e.py": b"5"})
     monkeypatch.undo()

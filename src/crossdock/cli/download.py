@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from crossdock.cli.console import human_size
-from crossdock.cli.install import directory_name, gather_for
+from crossdock.cli.install import directory_name, refuse_findings
 from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
 from crossdock.cli.session import Session
 
@@ -30,12 +30,16 @@ def command(**options: Any) -> int:
     Each file once, verified and audited like everything that is shipped; a pure source distribution
     becomes the wheel that it builds.
     """
-    from crossdock.cli.gathering import blob_of
+    from crossdock.cli.gathering import Asked, blob_of
     from crossdock.ship.files import put_file
 
     session = Session(options)
     results = []
-    for one in gather_for(session, need_blobs=True):
+    for one in Asked(session).gather(need_blobs=True):
+        refuse_findings(
+            {"findings": [item.to_json() for item in one.findings], "target": one.target.name},
+            session.accepted,
+        )
         directory = Path(options["dest"])
         if options["by_target"]:
             directory /= directory_name(one.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from crossdock.cli.locking import lock_of, source_of
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.cli.session import Session
-    from crossdock.lock.model import Lock
-    from crossdock.lock.source import Source
     from crossdock.ship.cargo import Gathered, WheelInHand
 
 
@@ -22,59 +21,72 @@ if TYPE_CHECKING:
 _DECIDING_OPTIONS = ("extra", "group", "only_binary", "no_binary", "allow_linux_tag")
 
 
-def gather_all(session: Session, *, need_blobs: bool = False) -> list[Gathered]:
-    """Return the wheels of every target of the session, verified and audited; their files too if needed.
+class Asked:
+    """What one command asked for: its source, and what may be remembered of the answer."""
 
-    What a lock file's bytes come to for a target is remembered in the store, so a run that changes nothing
-    reads no lock, asks no marker and audits nothing again.
-    """
-    source = source_of(session)
-    keys = _keys(session, source)
-    known = _recall_all(session, keys)
-    if known is not None and not (need_blobs and _lacks_blobs(session, known)):
-        return known
-    from crossdock.pipeline import gather
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._source = source_of(session)
+        #: Whether the lock's bytes decide everything: a source tree on this disk may change under it.
+        self._self_contained = True
 
-    lock = lock_of(session, source)
-    gathered = gather(lock, session.select(lock), session.means())
-    if keys and _is_self_contained(lock):
-        for key, one in zip(keys, gathered, strict=True):
+    @property
+    def keys(self) -> list[str]:
+        """A key for each target, none where SOURCE is not a lock file that decides everything."""
+        return self._keys if self._self_contained else []
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        source, session = self._source, self._session
+        if source.kind is not SourceKind.LOCK or source.path is None:
+            return []
+        try:
+            content = source.path.read_bytes()
+        except OSError:
+            return []  # The reader of locks says it better.
+        options, settings = session.options, session.project.settings
+        asked = [list(options.get(name) or ()) for name in _DECIDING_OPTIONS]
+        said = [settings.extras, settings.groups, settings.only_binary, settings.no_binary]
+        allowed = sorted(session.allow_bad_record)
+        everything = bool(options.get("all_extras"))
+        return [memory_key(content, target, asked, said, allowed, everything) for target in session.targets]
+
+    def shipment_keys(self, interpreter: str | None) -> list[str]:
+        """Return the keys of the laid-out shipments, none where SOURCE is not a lock file."""
+        names = (target.name for target in self._session.targets)
+        return [f"{key} {name} {interpreter}" for key, name in zip(self.keys, names, strict=False)]
+
+    def gather(self, *, need_blobs: bool = False) -> list[Gathered]:
+        """Return the wheels of every target, verified and audited; their files too if needed.
+
+        What a lock file's bytes come to for a target is remembered in the store, so a run that changes
+        nothing reads no lock, asks no marker and audits nothing again.
+        """
+        session = self._session
+        known = self._recall()
+        if known is not None and not (need_blobs and _lacks_blobs(session, known)):
+            return known
+        from crossdock.pipeline import gather
+
+        lock = lock_of(session, self._source)
+        gathered = gather(lock, session.select(lock), session.means())
+        self._self_contained = not any(package.directory for package in lock.packages)
+        for key, one in zip(self.keys, gathered, strict=False):
             remember(session.store, key, one)
-    return gathered
+        return gathered
 
-
-def _keys(session: Session, source: Source) -> list[str]:
-    """Return a key for each target, none where SOURCE is not a lock file."""
-    if source.kind is not SourceKind.LOCK or source.path is None:
-        return []
-    try:
-        content = source.path.read_bytes()
-    except OSError:
-        return []  # The reader of locks says it better.
-    options, settings = session.options, session.project.settings
-    asked = [list(options.get(name) or ()) for name in _DECIDING_OPTIONS]
-    said = [settings.extras, settings.groups, settings.only_binary, settings.no_binary]
-    allowed = sorted(session.allow_bad_record)
-    everything = bool(options.get("all_extras"))
-    return [memory_key(content, target, asked, said, allowed, everything) for target in session.targets]
-
-
-def _recall_all(session: Session, keys: list[str]) -> list[Gathered] | None:
-    if not keys:
-        return None
-    found: list[Gathered] = []
-    for key, target in zip(keys, session.targets, strict=True):
-        rules = path_rules(target)
-        one = recall(session.store, key, target, rules, allow_bad_record=session.allow_bad_record)
-        if one is None:
+    def _recall(self) -> list[Gathered] | None:
+        if not self.keys:
             return None
-        found.append(one)
-    return found
-
-
-def _is_self_contained(lock: Lock) -> bool:
-    """Tell whether the lock's bytes decide everything: a source tree on this disk may change under it."""
-    return not any(package.directory for package in lock.packages)
+        session = self._session
+        found: list[Gathered] = []
+        for key, target in zip(self.keys, session.targets, strict=True):
+            rules = path_rules(target)
+            one = recall(session.store, key, target, rules, allow_bad_record=session.allow_bad_record)
+            if one is None:
+                return None
+            found.append(one)
+        return found
 
 
 def _lacks_blobs(session: Session, gathered: list[Gathered]) -> bool:

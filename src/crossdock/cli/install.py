@@ -16,7 +16,8 @@ from crossdock.errors import CrossdockError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossdock.ship.cargo import Gathered
+    from crossdock.cli.gathering import Asked
+    from crossdock.ship.prepared import Prepared
     from crossdock.target.model import Target
 
 
@@ -53,47 +54,77 @@ def command(**options: Any) -> int:
     """
     session = Session(options)
     root = Path(options["target_directory"])
-    gathered = gather_for(session)
+    placed = place(session)
+    many = len(placed) > 1
     results = []
-    many = len(gathered) > 1
-    for one in gathered:
-        directory = root / directory_name(one.target) if many else root
-        results.append(_install(session, one, directory))
+    for target, prepared in placed:
+        directory = root / directory_name(target) if many else root
+        results.append(_install(session, target, prepared, directory))
     if options["as_json"]:
         click.echo(json.dumps({"installed": results}, indent=2))
     return 0
 
 
-def gather_for(session: Session, *, need_blobs: bool = False) -> list[Gathered]:
-    """Lock, select, fetch, build, verify for every target of the session; raise for findings not accepted."""
-    from crossdock.cli.gathering import gather_all
+def place(session: Session) -> list[tuple[Target, Prepared]]:
+    """Return what lies ready for each target: remembered, or gathered, laid out and remembered."""
+    from crossdock.cli.gathering import Asked
+    from crossdock.ship.prepared import find_prepared
 
-    gathered = gather_all(session, need_blobs=need_blobs)
-    for text in dict.fromkeys(text for one in gathered for text in one.notes):
-        warn(text)
-    session.store.close()
-    refuse_findings(gathered, session.accepted)
-    return gathered
+    asked = Asked(session)
+    known = [find_prepared(session.store, key) for key in asked.shipment_keys(_interpreter(session))]
+    ready = [prepared for prepared in known if prepared is not None]
+    if not ready or len(ready) != len(session.targets):
+        ready = _lay_out(session, asked)
+    for prepared in ready:
+        refuse_findings(prepared.facts, session.accepted)
+    return list(zip(session.targets, ready, strict=True))
 
 
-def refuse_findings(gathered: Sequence[Gathered], accepted: frozenset[str]) -> None:
-    """Raise `CrossdockError` with every error of the audit whose package was not accepted by name."""
-    for one in gathered:
-        errors = [finding for finding in one.findings if finding.severity == "error"]
-        refused = [finding for finding in errors if finding.package not in accepted]
-        if not refused:
-            for finding in errors:
-                warn(f"accepted by name: {finding}")
-            continue
-        packages = list(dict.fromkeys(finding.package for finding in refused))
-        files = len({(finding.package, finding.path) for finding in refused})
-        more = f" and {len(packages) - 1} more packages" if len(packages) > 1 else ""
-        raise CrossdockError(
-            f"{files} {'binary' if files == 1 else 'binaries'} in `{packages[0]}`{more} do not fit {one.target.name}",
-            code="E-FINDINGS",
-            places=[str(finding) for finding in refused],
-            hint="lock versions that fit (`crossdock plan`, `crossdock lock --prefer-wheels`), or `--accept NAME` to ship it all the same",
+def _interpreter(session: Session) -> str | None:
+    return session.options.get("python_path") or session.project.settings.python_path
+
+
+def _lay_out(session: Session, asked: Asked) -> list[Prepared]:
+    from crossdock.ship.assemble import assemble, facts_of
+    from crossdock.ship.prepared import prepare
+
+    gathered = asked.gather()
+    keys: Sequence[str | None] = asked.shipment_keys(_interpreter(session)) or [None] * len(gathered)
+    prepared = []
+    for key, one in zip(keys, gathered, strict=True):
+        refuse_findings(
+            {"findings": [item.to_json() for item in one.findings], "target": one.target.name},
+            session.accepted,
         )
+        shipment = assemble(one.target, one.wheels, interpreter=_interpreter(session))
+        prepared.append(prepare(session.store, key or shipment.key, shipment, facts_of(one, shipment)))
+    return prepared
+
+
+def refuse_findings(facts: dict[str, Any], accepted: frozenset[str]) -> None:
+    """Raise `CrossdockError` with every error of the audit whose package was not accepted by name.
+
+    `facts` are those of a shipment: its `target` by name and its `findings` as JSON.
+    """
+    if not facts["findings"]:
+        return
+    from crossdock.ship.cargo import findings_from_json
+
+    errors = [finding for finding in findings_from_json(facts["findings"]) if finding.severity == "error"]
+    refused = [finding for finding in errors if finding.package not in accepted]
+    if not refused:
+        for finding in errors:
+            warn(f"accepted by name: {finding}")
+        return
+    packages = list(dict.fromkeys(finding.package for finding in refused))
+    files = len({(finding.package, finding.path) for finding in refused})
+    more = f" and {len(packages) - 1} more packages" if len(packages) > 1 else ""
+    raise CrossdockError(
+        f"{files} {'binary' if files == 1 else 'binaries'} in `{packages[0]}`{more} do not fit {facts['target']}",
+        code="E-FINDINGS",
+        places=[str(finding) for finding in refused],
+        hint="lock versions that fit (`crossdock plan`, `crossdock lock --prefer-wheels`), or `--accept NAME` to ship it all the same",
+    )
 
 
 def directory_name(target: Target) -> str:
@@ -103,37 +134,34 @@ def directory_name(target: Target) -> str:
     return (target.name or canonical_name(target)).replace("/", "-")
 
 
-def _install(session: Session, one: Gathered, directory: Path) -> dict[str, Any]:
-    from crossdock.ship.assemble import assemble
-    from crossdock.ship.tree import remove_stale_work, write_tree
+def _install(session: Session, target: Target, prepared: Prepared, directory: Path) -> dict[str, Any]:
+    from crossdock.ship.tree import DamagedSourceError, remove_stale_work, write_tree
 
-    settings = session.project.settings
-    mode = _link_mode(session.options.get("link_mode") or settings.link_mode)
-    interpreter = session.options.get("python_path") or settings.python_path
-    shipment = assemble(one.target, one.wheels, interpreter=interpreter)
+    mode = _link_mode(session.options.get("link_mode") or session.project.settings.link_mode)
     remove_stale_work(directory)
-    change = write_tree(directory, shipment.files, shipment.receipt, mode=mode)
-    size = sum(entry.file.size for entry in shipment.files.values())
-    binaries = sum(len(wheel.unpacked.binaries) for wheel in one.wheels)
+    try:
+        change = write_tree(directory, prepared.files, prepared.receipt, mode=mode)
+    except DamagedSourceError:
+        # Pruned by another process, or edited through a link: laid out again, the store heals itself.
+        prepared = _lay_out_again(session, target)
+        change = write_tree(directory, prepared.files, prepared.receipt, mode=mode)
+    facts = prepared.facts
     kept = f", {change.kept} unchanged, {change.removed} removed" if change.kept or change.removed else ""
+    for text in facts["notes"]:
+        warn(text)
     session.tell(
-        f"{one.target.name}: {len(one.wheels)} packages, {len(shipment.files)} files, {human_size(size)} in {directory}"
-        f" ({change.written} written{kept}); {binaries} binaries fit"
+        f"{target.name}: {len(facts['packages'])} packages, {facts['files']} files, {human_size(facts['bytes'])} in {directory}"
+        f" ({change.written} written{kept}); {facts['binaries']} binaries fit"
     )
-    for hook in shipment.start_up_hooks:
+    for hook in facts["start_up_hooks"]:
         session.tell(f"runs at every start of Python: {hook}")
-    return {
-        "target": one.target.name,
-        "directory": str(directory),
-        "files": len(shipment.files),
-        "bytes": size,
-        "written": change.written,
-        "kept": change.kept,
-        "removed": change.removed,
-        "binaries": binaries,
-        "packages": [package.to_json() for package in shipment.receipt.packages],
-        "findings": [finding.to_json() for finding in one.findings],
-    }
+    return {**facts, "target": target.name, "directory": str(directory), **change._asdict()}
+
+
+def _lay_out_again(session: Session, target: Target) -> Prepared:
+    from crossdock.cli.gathering import Asked
+
+    return _lay_out(session, Asked(session))[session.targets.index(target)]
 
 
 def _link_mode(text: str | None) -> Any:

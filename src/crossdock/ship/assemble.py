@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from crossdock.digest import Digest
 from crossdock.errors import ArchiveError, ShipError
-from crossdock.ship.installed import directory_layout, installed_files
+from crossdock.ship.installed import InstalledFile, directory_layout, installed_files
 from crossdock.ship.receipt import Receipt, ShippedPackage
-from crossdock.ship.tree import PlacedFile, place_files
 from crossdock.target.model import Os
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from crossdock.safepath import PathRules
+    from crossdock.ship.cargo import Gathered
     from crossdock.ship.unpacked import UnpackedWheel
     from crossdock.target.model import Target
 
@@ -30,13 +32,30 @@ class Cargo(Protocol):
     def direct_url(self) -> bytes | None: ...  # noqa: D102
 
 
+class LoadedFile(NamedTuple):
+    """An installed file, and the unpacked wheel that has its bytes unless they were made here."""
+
+    file: InstalledFile
+    directory: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
     """Everything that goes into one tree: files by path, the receipt, and what runs at Python's start."""
 
-    files: dict[str, PlacedFile]
+    files: dict[str, LoadedFile]
     receipt: Receipt
     start_up_hooks: tuple[str, ...]
+    #: Binaries that the audit read.
+    binaries: int
+
+    @property
+    def key(self) -> str:
+        """A key of what is in it, for shipments that no lock file names."""
+        made = [
+            (path, entry.file.sha256, entry.file.executable) for path, entry in sorted(self.files.items())
+        ]
+        return f"content {Digest.of(self.receipt.to_bytes()).hex} {Digest.of(repr(made).encode()).hex}"
 
 
 def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None = None) -> Shipment:
@@ -46,7 +65,7 @@ def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None 
     does for names that are one on the target's file system: upper and lower case, Unicode forms.
     """
     layout = directory_layout(target, interpreter)
-    files: dict[str, PlacedFile] = {}
+    files: dict[str, LoadedFile] = {}
     owners: dict[str, str] = {}
     ordered = sorted(cargo, key=lambda item: item.package.name)
     for item in ordered:
@@ -54,19 +73,19 @@ def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None 
         installed = installed_files(
             item.unpacked.facts, target, layout, read=item.unpacked.read, direct_url=item.direct_url
         )
-        for entry in place_files(item.unpacked.directory, installed):
-            path = entry.file.path
+        for file in installed:
+            path = file.path
             other = files.get(path)
             if other is None:
-                files[path] = entry
+                files[path] = LoadedFile(file, item.unpacked.directory)
                 owners[path] = label
-            elif (other.file.sha256, other.file.executable) != (entry.file.sha256, entry.file.executable):
+            elif (other.file.sha256, other.file.executable) != (file.sha256, file.executable):
                 raise ShipError(
                     f"`{owners[path]}` and `{label}` both write `{path}`, and differ",
                     code="E-SHIP-COLLISION",
                     places=[
                         f"{owners[path]}: sha256 {other.file.sha256}",
-                        f"{label}: sha256 {entry.file.sha256}",
+                        f"{label}: sha256 {file.sha256}",
                     ],
                     hint="only one of the two can be installed; drop one from the requirements",
                 )
@@ -79,7 +98,22 @@ def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None 
     hooks = tuple(
         f"{path} ({item.package.name})" for item in ordered for path in item.unpacked.facts.start_up_hooks
     )
-    return Shipment(files=files, receipt=receipt, start_up_hooks=hooks)
+    binaries = sum(len(item.unpacked.binaries) for item in cargo)
+    return Shipment(files=files, receipt=receipt, start_up_hooks=hooks, binaries=binaries)
+
+
+def facts_of(gathered: Gathered, shipment: Shipment) -> dict[str, Any]:
+    """Return what a command tells about a shipment, as JSON values."""
+    return {
+        "target": gathered.target.name,
+        "packages": [package.to_json() for package in shipment.receipt.packages],
+        "files": len(shipment.files),
+        "bytes": sum(entry.file.size for entry in shipment.files.values()),
+        "binaries": shipment.binaries,
+        "findings": [finding.to_json() for finding in gathered.findings],
+        "start_up_hooks": list(shipment.start_up_hooks),
+        "notes": list(gathered.notes),
+    }
 
 
 def _canonical(target: Target) -> str:
@@ -88,7 +122,7 @@ def _canonical(target: Target) -> str:
     return canonical_name(target)
 
 
-def _refuse_twins(files: dict[str, PlacedFile], owners: dict[str, str], target: Target) -> None:
+def _refuse_twins(files: dict[str, LoadedFile], owners: dict[str, str], target: Target) -> None:
     """Refuse paths of different wheels that are one on the target, and a file where another needs a directory.
 
     Within a wheel the reader saw to it, so only the top-level names that two wheels share are looked at.

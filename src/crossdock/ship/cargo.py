@@ -129,4 +129,7 @@ def findings_from_json(values: list[dict[str, Any]]) -> tuple[Finding, ...]:
         return ()
     from crossdock.inspect.finding import Finding, Severity
 
-    return tuple(Finding(**{**item, "severity": Severity(item["severity"])}) for item in values)
+    return tuple(
+        Finding(**{**item, "severity": Severity(item["severity"]), "others": tuple(item.get("others", ()))})
+        for item in values
+    )

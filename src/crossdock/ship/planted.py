@@ -8,14 +8,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from crossdock.errors import ShipError
-from crossdock.ship.unpacked import FIXED_MTIME
+from crossdock.ship.kept import FIXED_MTIME
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
     from pathlib import Path
     from types import TracebackType
 
-    from crossdock.ship.installed import InstalledFile
+    from crossdock.ship.tree import PlacedFile
 
 
 class Descent:
@@ -80,7 +80,7 @@ class Descent:
         return inside if len(found) > 1 else found
 
     @staticmethod
-    def is_as_written(found: os.stat_result, file: InstalledFile) -> bool:
+    def is_as_written(found: os.stat_result, file: PlacedFile) -> bool:
         """Tell by kind, size, date and mode whether a file is as we wrote it."""
         return (
             stat.S_ISREG(found.st_mode)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from json.encoder import encode_basestring_ascii as encode
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as encode
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import ShipError
+from crossdock.ship.tree import RECEIPT
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-#: The receipt's name in the root of a tree.
-RECEIPT = ".crossdock.json"
 
 #: A receipt larger than this is not ours: a tree of a million files stays below.
 _LIMIT = 256 << 20
@@ -63,10 +61,6 @@ class Receipt:
             f'{{"crossdock-receipt": 1,\n"target": {encode(self.target)},\n'
             f'"packages": [\n{packages}\n],\n"files": {{\n{files}\n}}}}\n'
         ).encode()
-
-    def merged(self, other: Receipt) -> Receipt:
-        """Return a receipt that owns the files of both: what holds while one becomes the other."""
-        return Receipt(target=other.target, packages=other.packages, files={**other.files, **self.files})
 
     @classmethod
     def read(cls, root: Path) -> Receipt:

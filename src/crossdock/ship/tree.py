@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import threading
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossdock.errors import ShipError
-from crossdock.ship.planted import Descent
-from crossdock.ship.receipt import RECEIPT, Receipt
-from crossdock.ship.unpacked import FIXED_MTIME, content_name
+from crossdock.ship.kept import FIXED_MTIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from crossdock.ship.installed import InstalledFile
-
 T = TypeVar("T")
 
-_SHOWN = 10
+#: The receipt's name in the root of a tree.
+RECEIPT = ".crossdock.json"
+
 _DIRECTORY_MODE = 0o755
 
 #: Linking and copying are system calls that release the interpreter: two at once fill a small machine.
@@ -39,10 +36,17 @@ class LinkMode(StrEnum):
 
 
 class PlacedFile(NamedTuple):
-    """A file of the tree and where its bytes are: in the store, or made here."""
+    """A file of the tree: its hash, and the file of the store that has its bytes."""
 
-    file: InstalledFile
-    source: str | None  # path in the store; None: `file.content`
+    sha256: str
+    size: int
+    executable: bool
+    source: str
+    shareable: bool  # may be a link into the store: nobody edits it in place
+
+
+class DamagedSourceError(Exception):
+    """A file of the store is gone or not as it was written; nothing was put in place."""
 
 
 class TreeChange(NamedTuple):
@@ -53,34 +57,23 @@ class TreeChange(NamedTuple):
     removed: int
 
 
-def place_files(directory: Path, files: Sequence[InstalledFile]) -> list[PlacedFile]:
-    """Pair a wheel's installed files with their bytes in its unpacked directory."""
-    base = f"{directory}{os.sep}"
-    return [
-        PlacedFile(
-            file,
-            None
-            if file.content is not None
-            else base + content_name(file.sha256, executable=file.executable),
-        )
-        for file in files
-    ]
-
-
 def write_tree(
-    root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, *, mode: LinkMode = LinkMode.AUTO
+    root: Path, placed: Mapping[str, PlacedFile], receipt: PlacedFile, *, mode: LinkMode = LinkMode.AUTO
 ) -> TreeChange:
-    """Make `root` hold exactly `placed` (by path) and what is foreign to us, and say what changed.
+    """Make `root` hold exactly `placed` (by path), `receipt` and what is foreign to us; say what changed.
 
     A directory that is not there, or empty, is written beside its place and renamed when whole. In one that
     is there, what the last run wrote and this one does not is removed, unchanged files are left alone, and
     files that we did not write are never touched: if one is in the way, `ShipError` names it and nothing
-    has changed. Links planted in the directory are not followed.
+    has changed. Links planted in the directory are not followed. Raises `DamagedSourceError` for a file of
+    the store that is not as it was written.
     """
     try:
         if not os.path.lexists(root) or _is_empty_directory(root):
             return _write_new(root, placed, receipt, mode)
-        return _Sync(root, placed, receipt, mode).run()
+        from crossdock.ship.sync import Sync  # most trees are new
+
+        return Sync(root, placed, receipt, mode).run()
     except OSError as error:
         raise ShipError(
             f"cannot write `{error.filename or root}`: {error.strerror or error}",
@@ -96,14 +89,16 @@ def _is_empty_directory(root: Path) -> bool:
         return next(entries, None) is None
 
 
-def _write_new(root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, mode: LinkMode) -> TreeChange:
+def _write_new(
+    root: Path, placed: Mapping[str, PlacedFile], receipt: PlacedFile, mode: LinkMode
+) -> TreeChange:
     root.parent.mkdir(parents=True, exist_ok=True)
     work = root.parent / f".{root.name}.{os.getpid()}.crossdock"
     try:
         shutil.rmtree(work, ignore_errors=True)
-        os.mkdir(work, 0o755)
+        os.mkdir(work, _DIRECTORY_MODE)
         _fill(work, placed, mode)
-        _write(f"{work}/{RECEIPT}", receipt.to_bytes(), executable=False)
+        put(f"{work}/{RECEIPT}", receipt, LinkMode.COPY)
         if root.is_dir():
             root.rmdir()
         work.rename(root)
@@ -124,7 +119,7 @@ def _fill(work: Path, placed: Mapping[str, PlacedFile], mode: LinkMode) -> None:
         made: set[str] = set()
         for path, entry in part:
             _make_parents(base, path, made, exact=exact)
-            _put(base + path, entry, mode)
+            put(base + path, entry, mode)
 
     # Neighbours go to one thread: making directories costs more than linking files, and two threads that
     # make them in the same place wait for each other.
@@ -170,120 +165,43 @@ def in_threads(work: Callable[[T], None], parts: Sequence[T]) -> None:
         raise failures[0]
 
 
-def _put(path: str, entry: PlacedFile, mode: LinkMode) -> None:
-    """Write one file that is not there yet."""
-    file, source = entry
-    if source is None:
-        _write(path, file.content or b"", executable=file.executable)
-    elif mode is LinkMode.COPY or not file.shareable:
-        _copy(source, path, executable=file.executable)
-    elif mode is LinkMode.HARDLINK:
+def put(path: str, entry: PlacedFile, mode: LinkMode) -> None:
+    """Write one file that is not there yet, as a link or a copy, and check that it is what the store promised."""
+    _sha256, size, executable, source, shareable = entry
+    if mode is LinkMode.COPY or not shareable:
+        _copy(source, path, size, executable=executable)
+        return
+    try:
         os.link(source, path)
-    else:
-        try:
-            os.link(source, path)
-        except OSError:
-            # Another file system, one without links, too many links, or a store of another user.
-            _copy(source, path, executable=file.executable)
+    except FileNotFoundError as error:
+        raise DamagedSourceError(source) from error
+    except OSError:
+        if mode is LinkMode.HARDLINK:
+            raise
+        # Another file system, one without links, too many links, or a store of another user.
+        _copy(source, path, size, executable=executable)
+        return
+    _check(os.stat(path), source, size)
 
 
-def _write(path: str, content: bytes, *, executable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    _finish(path, executable=executable)
+def _check(found: os.stat_result, source: str, size: int) -> None:
+    # An edit through another link changes the date, a cut changes the size: docs/adr/0003.
+    if found.st_size != size or int(found.st_mtime) != FIXED_MTIME:
+        raise DamagedSourceError(source)
 
 
-def _copy(source: str, path: str, *, executable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
-    with open(source, "rb") as reader, open(descriptor, "wb") as writer:
-        shutil.copyfileobj(reader, writer, 1 << 20)
-    _finish(path, executable=executable)
-
-
-def _finish(path: str, *, executable: bool) -> None:
+def _copy(source: str, path: str, size: int, *, executable: bool) -> None:
+    try:
+        reader = open(source, "rb")  # noqa: SIM115  # closed below; the error is the store's, not the tree's
+    except FileNotFoundError as error:
+        raise DamagedSourceError(source) from error
+    with reader:
+        _check(os.stat(reader.fileno()), source, size)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
+        with open(descriptor, "wb") as writer:
+            shutil.copyfileobj(reader, writer, 1 << 20)
     os.chmod(path, 0o755 if executable else 0o644)
     os.utime(path, (FIXED_MTIME, FIXED_MTIME))
-
-
-class _Sync:
-    """The change of a directory that is there: checked whole before the first write."""
-
-    def __init__(
-        self, root: Path, placed: Mapping[str, PlacedFile], receipt: Receipt, mode: LinkMode
-    ) -> None:
-        self.root = root
-        self.placed = placed
-        self.receipt = receipt
-        self.mode = mode
-        self.before = Receipt.read(root)
-
-    def run(self) -> TreeChange:
-        """Check, then write, then remove; a run that is cut short leaves a receipt that owns both states."""
-        with Descent(self.root) as descent:
-            keep = self._check(descent)
-            write = [path for path in self.placed if path not in keep]
-            remove = sorted(self.before.files.keys() - self.placed.keys())
-            if write or remove or self.before.to_bytes() != self.receipt.to_bytes():
-                self._store_receipt(descent, self.before.merged(self.receipt))
-                for path in remove:
-                    self._remove(descent, path)
-                for path in write:
-                    self._replace(descent, path)
-                self._store_receipt(descent, self.receipt)
-        return TreeChange(len(write), len(keep), len(remove))
-
-    def _check(self, descent: Descent) -> set[str]:
-        """Return the paths that are as they should be; raise for a foreign file in the way of one."""
-        keep: set[str] = set()
-        foreign: list[str] = []
-        ours = self.before.files
-        for path, entry in self.placed.items():
-            obstacle = descent.obstacle(path)
-            if obstacle is not None:
-                if obstacle not in ours:
-                    foreign.append(obstacle)
-                continue
-            found = descent.stat(path)
-            if found is None:
-                continue
-            if stat.S_ISDIR(found.st_mode):
-                # It goes with the last of our files in it, unless something foreign lies there too.
-                foreign += descent.foreign_below(path, ours)
-            elif path not in ours:
-                foreign.append(path)
-            elif ours[path] == entry.file.sha256 and descent.is_as_written(found, entry.file):
-                keep.add(path)
-        if foreign:
-            names = sorted(set(foreign))
-            raise ShipError(
-                f"{len(names)} files in `{self.root}` are not crossdock's and are in the way",
-                code="E-SHIP-FOREIGN",
-                places=[
-                    *names[:_SHOWN],
-                    *([f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []),
-                ],
-                hint="move them away, or choose another directory",
-            )
-        return keep
-
-    def _remove(self, descent: Descent, path: str) -> None:
-        descent.remove(path)
-        if path.endswith(".py"):
-            descent.remove_bytecode(path)
-        descent.remove_empty_parents(path)
-
-    def _replace(self, descent: Descent, path: str) -> None:
-        entry = self.placed[path]
-        with descent.replacing(path) as temporary:
-            _put(temporary, entry, self.mode)
-        if path.endswith(".py"):
-            # All our files have one date: Python would take old bytecode for a new source of the same size.
-            descent.remove_bytecode(path)
-
-    def _store_receipt(self, descent: Descent, receipt: Receipt) -> None:
-        with descent.replacing(RECEIPT) as temporary:
-            _write(temporary, receipt.to_bytes(), executable=False)
 
 
 def remove_stale_work(root: Path) -> None:

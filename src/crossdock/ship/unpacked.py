@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import StoreError
 from crossdock.ship.installed import Layout, PayloadFile, WheelFacts, wheel_facts
+from crossdock.ship.kept import FIXED_MTIME, content_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from crossdock.inspect.binary import Binary
     from crossdock.safepath import PathRules
     from crossdock.store import Store
-
-#: The date of every file in the store and so of every file shipped: 1980-01-01 UTC, the first that a zip
-#: can hold. It tells nothing of the host, and an edit in place, through a hard link too, changes it.
-FIXED_MTIME = 315_532_800
 
 #: Raised whenever what is written below changes its form; older trees are then left to `cache prune`.
 _FORM = 1
@@ -59,11 +56,6 @@ class UnpackedWheel:
     def read(self, file: PayloadFile) -> bytes:
         """Return the bytes of a payload file."""
         return (self.directory / content_name(file.sha256, executable=file.executable)).read_bytes()
-
-
-def content_name(hexdigest: str, *, executable: bool) -> str:
-    """Return the name of a content in an unpacked wheel's directory."""
-    return f"{hexdigest}x" if executable else hexdigest
 
 
 def unpack_wheel(
@@ -118,7 +110,9 @@ def find_unpacked(
 
 
 def _key(digest: Digest, rules: PathRules, *, allow_bad_record: bool) -> str:
-    return f"{digest}-{_FORM}-{rules.value}{'-badrecord' if allow_bad_record else ''}"
+    from crossdock.inspect.collect import FACTS_VERSION
+
+    return f"{digest}-{_FORM}.{FACTS_VERSION}-{rules.value}{'-badrecord' if allow_bad_record else ''}"
 
 
 def _write(

@@ -9,7 +9,7 @@ from crossdock.target.model import Arch, LibcKind, Os, Target
 from crossdock.target.names import canonical_name
 from crossdock.target.presets import presets
 from crossdock.target.tags import platform_tags, wheel_tags
-from crossdock.target.words import ArchWords, architectures
+from crossdock.target.words import WORDS, ArchWords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def describe(target: Target) -> dict[str, Any]:
 
     None where an ecosystem has no word for it. JSON-ready.
     """
-    words = architectures()[target.arch]
+    words = WORDS[target.arch]
     return {
         "name": target.name or canonical_name(target),
         "canonical": canonical_name(target),
@@ -68,10 +68,8 @@ def _is_place(target: Target, preset: Any) -> bool:
 
 def oci_platform(target: Target) -> str | None:
     """Return `os/arch[/variant]` as the OCI image index has it, for example `linux/arm/v7`."""
-    words, system = architectures()[target.arch], _GO_OS.get(target.os)
-    if system is None or words.oci is None:
-        return None
-    return f"{system}/{words.oci}" + (f"/{words.oci_variant}" if words.oci_variant else "")
+    words, system = WORDS[target.arch], _GO_OS.get(target.os)
+    return None if system is None or words.oci is None else f"{system}/{words.platform}"
 
 
 #: uv's names of places without a floor of a libc.
@@ -115,7 +113,7 @@ def _uv_linux(target: Target) -> str | None:
 
 def zig_target(target: Target) -> str | None:
     """Return zig's `-target` with the libc floor, or None where zig cannot build for it."""
-    words = architectures()[target.arch]
+    words = WORDS[target.arch]
     version = target.os_version
     match target.os:
         case Os.LINUX:
@@ -134,13 +132,13 @@ def _zig_linux(target: Target, words: ArchWords) -> str | None:
         return None
     if libc.kind is LibcKind.MUSL:
         return f"{words.zig}-linux-{_MUSL_SUFFIX.get(target.arch, 'musl')}"
-    floor = max(libc.minor, words.zig_lowest_glibc or words.lowest_glibc)
+    floor = max(libc.minor, words.zig_lowest_glibc)
     return f"{words.zig}-linux-{_GNU_SUFFIX.get(target.arch, 'gnu')}.2.{floor}"
 
 
 def rust_target(target: Target) -> str | None:
     """Return Rust's target triple, or None where there is none."""
-    rust = architectures()[target.arch].rust
+    rust = WORDS[target.arch].rust
     match target.os:
         case Os.LINUX:
             return _rust_linux(target, rust)

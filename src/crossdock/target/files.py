@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import TargetError
-from crossdock.target.markers import VARIABLES
+from crossdock.target.model import MARKER_VARIABLES
 from crossdock.target.names import parse_python, parse_target
 
 if TYPE_CHECKING:
@@ -21,8 +21,13 @@ _KEYS = ("platform", "python", "markers", "base-libraries")
 #: A pex file lists every tag: some 2,000 lines; no target file is larger than this.
 _LIMIT = 4 << 20
 
-#: Of pex's environment these are known from the platform and Python; the rest is what a target can declare.
-_DECLARED = ("platform_release", "platform_version")
+#: Of pex's environment these are the Python's, which the tags and its version say.
+_OF_PYTHON = (
+    "implementation_name",
+    "platform_python_implementation",
+    "python_full_version",
+    "python_version",
+)
 
 
 def load_target(content: bytes, *, filename: str, default_python: Python | None = None) -> Target:
@@ -64,25 +69,26 @@ def target_from_table(table: Mapping[str, Any], *, name: str, default_python: Py
         isinstance(libraries, list) and all(isinstance(item, str) for item in libraries)
     ):
         raise TargetError(f"target `{name}`: `base-libraries` is a list of sonames", code="E-TARGET-FILE")
+    overrides = {**dict(target.marker_overrides), **_overrides(table.get("markers", {}), name)}
     return replace(
         target,
         name=name,
-        marker_overrides=_overrides(table.get("markers", {}), name),
+        marker_overrides=tuple(sorted(overrides.items())),
         base_libraries=target.base_libraries if libraries is None else frozenset(libraries),
     )
 
 
-def _overrides(table: object, name: str) -> tuple[tuple[str, str], ...]:
+def _overrides(table: object, name: str) -> dict[str, str]:
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
         raise TargetError(f"target `{name}`: `markers` is a table of strings", code="E-TARGET-FILE")
     for key in table:
-        if key not in VARIABLES:
+        if key not in MARKER_VARIABLES:
             raise TargetError(
                 f"target `{name}`: no marker variable `{key}`",
                 code="E-TARGET-MARKER",
-                hint=f"known: {', '.join(VARIABLES)}",
+                hint=f"known: {', '.join(MARKER_VARIABLES)}",
             )
-    return tuple(sorted(table.items()))
+    return table
 
 
 def _pex(value: Any, name: str) -> Target:
@@ -91,22 +97,42 @@ def _pex(value: Any, name: str) -> Target:
         raise TargetError(
             f"`{name}` is not a complete platform of pex: no list `compatible_tags`", code="E-TARGET-FILE"
         )
-    environment = value.get("marker_environment") or {}
-    if not isinstance(environment, dict):
+    declared = value.get("marker_environment") or {}
+    if not isinstance(declared, dict):
         raise TargetError(f"`{name}`: `marker_environment` is not a table", code="E-TARGET-FILE")
     for tag in value["compatible_tags"]:
-        parts = str(tag).split("-")
+        found = re.fullmatch(r"((?:cp|pp)3\d+)-(\w+)-(\w+)", str(tag))
         # pex lists the bare linux_<arch> first: it says where the file was made, not what the place takes.
-        if len(parts) != 3 or parts[2].startswith("linux_") or not re.fullmatch(r"(cp|pp)3\d+", parts[0]):  # noqa: PLR2004
+        if found is None or found[3].startswith("linux_"):
             continue
-        python = parse_python(str(environment.get("python_full_version") or f"{parts[0][:2]}{parts[0][2:]}"))
-        if parts[0].startswith("pp"):
-            python = replace(parse_python(parts[1]), patch=python.patch)
-        python = replace(python, free_threaded=parts[1].endswith("t") and parts[1].startswith("cp"))
-        declared = {key: str(environment[key]) for key in _DECLARED if environment.get(key)}
+        python = _pex_python(found[1], found[2], declared.get("python_full_version"), name)
+        target = parse_target(found[3], default_python=python)
+        own = dict(target.marker_overrides)
         return replace(
-            parse_target(parts[2], default_python=python),
-            name=name,
-            marker_overrides=tuple(sorted(declared.items())),
+            target, name=name, marker_overrides=tuple(sorted({**own, **_differing(target, declared)}.items()))
         )
     raise TargetError(f"`{name}` lists no tag that names a platform", code="E-TARGET-FILE")
+
+
+def _pex_python(interpreter: str, abi: str, full: object, name: str) -> Python:
+    python = parse_python(abi if interpreter.startswith("pp") else interpreter)
+    python = replace(python, free_threaded=abi.startswith("cp") and abi.endswith("t"))
+    if not full:
+        return python
+    # A Python built between two releases says `3.14.0+`.
+    said = parse_python(str(full).removesuffix("+"))
+    if said.version != python.version:
+        raise TargetError(f"`{name}`: tags of {interpreter}, markers of {full}", code="E-TARGET-FILE")
+    return replace(python, patch=said.patch, prerelease=said.prerelease)
+
+
+def _differing(target: Target, declared: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the file knows better than the tags: the kernel, a 32-bit system on a 64-bit machine."""
+    from crossdock.target.markers import environment
+
+    known = environment(target)
+    return {
+        name: str(declared[name])
+        for name in MARKER_VARIABLES
+        if declared.get(name) and name not in _OF_PYTHON and str(declared[name]) != known[name]
+    }

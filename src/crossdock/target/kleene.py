@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crossdock.errors import TargetError
+from crossdock.target.model import MARKER_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -138,18 +139,4 @@ def _holds(atom: Atom, value: str | frozenset[str]) -> bool:
         ) from error
 
 
-#: Every variable of PEP 508 that describes the environment.
-VARIABLES = (
-    "implementation_name",
-    "implementation_version",
-    "os_name",
-    "platform_machine",
-    "platform_python_implementation",
-    "platform_release",
-    "platform_system",
-    "platform_version",
-    "python_full_version",
-    "python_version",
-    "sys_platform",
-)
-_NOTHING = {**dict.fromkeys(VARIABLES, ""), "python_full_version": "0"}
+_NOTHING = {**dict.fromkeys(MARKER_VARIABLES, ""), "python_full_version": "0"}

@@ -11,16 +11,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import TargetError
-from crossdock.target.kleene import VARIABLES, parse, truth_of
+from crossdock.target.kleene import parse, truth_of
+from crossdock.target.model import MARKER_VARIABLES as VARIABLES
 from crossdock.target.model import Arch, Implementation, Os, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
 
     from crossdock.target.kleene import Parsed, Truth
+    from crossdock.target.model import Python
 
 _OS = {
     Os.LINUX: ("posix", "linux", "Linux"),
@@ -37,14 +39,19 @@ _PYTHON_NAME = {Implementation.CPYTHON: "CPython", Implementation.PYPY: "PyPy"}
 _ANDROID_SINCE = (3, 13)
 
 #: A patch version above every real one: what `>= 3.12.4` turns to stays so.
-_LAST_PATCH = 9999
+_LAST_PATCH = 99999
 #: `in` and `not in` look for parts of the text, so `"2.1" in python_full_version` turns at patches that it
 #: does not name; no CPython has had so many.
 _ALL_PATCHES = range(100)
 
 _VERSIONS = frozenset({"python_full_version", "implementation_version"})
 
-__all__ = ["VARIABLES", "Answer", "environment", "evaluate", "satisfies"]
+#: What an open variable can be, where that is a few values. PEP 730: one build runs as either system, and
+#: on a device `platform.machine()` may be the name of the model.
+_IOS_CHOICES = {"platform_system": ("iOS", "iPadOS")}
+_IOS_DEVICE_CHOICES = {**_IOS_CHOICES, "platform_machine": ("arm64", "iPhone17,1", "iPad16,3")}
+
+__all__ = ["VARIABLES", "Answer", "choices", "environment", "evaluate", "satisfies"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +96,7 @@ def _environment(target: Target) -> tuple[tuple[str, str | None], ...]:
                 hint=f"known: {', '.join(VARIABLES)}",
             )
         values[name] = value
+    _check_python(values, python)
     if values["implementation_version"] is None and python.implementation is Implementation.CPYTHON:
         # On CPython it equals the Python version; PyPy's own is not part of a target.
         values["implementation_version"] = values["python_full_version"]
@@ -100,10 +108,35 @@ def environment(target: Target) -> dict[str, str | None]:
     return dict(_environment(target))
 
 
-def _machine(target: Target) -> str:
+def _check_python(values: Mapping[str, str | None], python: Python) -> None:
+    """Refuse overrides that are another Python than the one whose wheels are taken."""
+    full = values["python_full_version"] or f"{python.short}."
+    agrees = full == python.full if python.full else full.startswith(f"{python.short}.")
+    if agrees and values["python_version"] == python.short:
+        return
+    said = full if not agrees else values["python_version"]
+    raise TargetError(
+        f"the markers say Python {said}, the target {python.full or python.short}",
+        code="E-TARGET-MARKER",
+        hint="say the version once, as the target's Python",
+    )
+
+
+def choices(target: Target) -> dict[str, tuple[str, ...]]:
+    """Return the values that an open variable of `target` can have, for those that have only a few."""
+    if target.os is not Os.IOS:
+        return {}
+    found = _IOS_CHOICES if target.simulator else _IOS_DEVICE_CHOICES
+    declared = {name for name, _ in target.marker_overrides}
+    return {name: values for name, values in found.items() if name not in declared}
+
+
+def _machine(target: Target) -> str | None:
     match target.os:
         case Os.WINDOWS:
             return _WINDOWS_MACHINE.get(target.arch, str(target.arch))
+        case Os.IOS if not target.simulator:
+            return None
         case Os.MACOS | Os.IOS:
             return "arm64" if target.arch is Arch.AARCH64 else str(target.arch)
         case Os.LINUX | Os.ANDROID | Os.EMSCRIPTEN:
@@ -144,19 +177,55 @@ def _evaluate(text: str, target: Target, known: tuple[tuple[str, Any], ...]) -> 
             f"the marker `{text}` asks for `{min(unknown)}`, which has no meaning here",
             code="E-TARGET-MARKER",
         )
+    few = {name: found for name, found in choices(target).items() if name in parsed.variables}
+    return _by_choices(parsed, values, few, target) if few else _by_patch(parsed, values, target)
+
+
+def _by_choices(
+    parsed: Parsed, values: dict[str, Any], few: Mapping[str, tuple[str, ...]], target: Target
+) -> Answer:
+    """Evaluate the whole marker for each value that an open variable can have."""
+    from itertools import product
+
+    worlds = [dict(zip(few, world, strict=True)) for world in product(*few.values())]
+    answers = [_by_patch(parsed, {**values, **world}, target) for world in worlds]
+    for answer in answers:
+        if answer.truth is None:
+            return answer
+    if len({answer.truth for answer in answers}) == 1:
+        return answers[0]
+    name = next(name for name in few if _turns(name, worlds, answers))
+    return Answer(
+        truth=None,
+        variable=name,
+        explanation=f"`{parsed.text}` depends on {name}, here one of {', '.join(few[name])};"
+        f" say it under [markers] in a target file",
+    )
+
+
+def _turns(name: str, worlds: Sequence[Mapping[str, str]], answers: Sequence[Answer]) -> bool:
+    """Whether two worlds that differ in `name` alone have different answers."""
+    found: dict[tuple[str, ...], set[bool | None]] = {}
+    for world, answer in zip(worlds, answers, strict=True):
+        rest = tuple(value for key, value in world.items() if key != name)
+        found.setdefault(rest, set()).add(answer.truth)
+    return any(len(truths) > 1 for truths in found.values())
+
+
+def _by_patch(parsed: Parsed, values: dict[str, Any], target: Target) -> Answer:
     if values["python_full_version"] is None and parsed.variables & _VERSIONS:
         return _by_slices(parsed, values, target)
-    return _answer(truth_of(parsed.tree, values), text, target)
+    return _answer(truth_of(parsed.tree, values), parsed.text)
 
 
-def _answer(truth: Truth, text: str, target: Target) -> Answer:
+def _answer(truth: Truth, text: str) -> Answer:
     known, variable = truth
     if known is not None:
         return TRUE if known else FALSE
     return Answer(
         truth=None,
         variable=variable,
-        explanation=f"`{text}` depends on {variable}, which {target.name or 'the target'} leaves open;"
+        explanation=f"`{text}` depends on {variable}, which the target leaves open;"
         f" say it under [markers] in a target file",
     )
 
@@ -184,7 +253,7 @@ def _over(patches: Iterable[int], truth: Callable[[str], Truth], text: str, targ
     found = [(patch, truth(f"{target.python.short}.{patch}")) for patch in patches]
     for _, (known, variable) in found:
         if known is None:
-            return _answer((None, variable), text, target)
+            return _answer((None, variable), text)
     truths = {known for _, (known, _) in found}
     if len(truths) == 1:
         return TRUE if True in truths else FALSE
@@ -196,7 +265,7 @@ def _patches(texts: Iterable[str], target: Target) -> list[int]:
     import re
 
     patches = {0, _LAST_PATCH}
-    pattern = re.compile(rf"(?<![\d.]){target.python.major}\.{target.python.minor}\.(\d{{1,3}})(?!\d)")
+    pattern = re.compile(rf"(?<![\d.]){target.python.major}\.{target.python.minor}\.(\d{{1,4}})(?!\d)")
     for text in texts:
         for found in pattern.findall(text):
             patches.update({max(0, int(found) - 1), int(found), int(found) + 1})

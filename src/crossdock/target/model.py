@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+
+#: Every variable of PEP 508 that describes the environment.
+MARKER_VARIABLES = (
+    "implementation_name",
+    "implementation_version",
+    "os_name",
+    "platform_machine",
+    "platform_python_implementation",
+    "platform_release",
+    "platform_system",
+    "platform_version",
+    "python_full_version",
+    "python_version",
+    "sys_platform",
+)
 
 
 class Os(StrEnum):
@@ -133,6 +150,9 @@ class Target:
     @property
     def key(self) -> str:
         """A hex SHA-256 over all fields that count: the key of caches that depend on the target."""
+        import hashlib
+        import json
+
         text = json.dumps(self.fields_for_key(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossdock.errors import TargetError
-from crossdock.target.model import Os, Python, Target
-from crossdock.target.platforms import Place, parse_place, platform_names
-from crossdock.target.presets import by_name, presets
+from crossdock.target.model import Os, Target
+from crossdock.target.platforms import parse_place
 from crossdock.target.pythons import parse_python, python_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crossdock.target.model import Python
+    from crossdock.target.places import Place
     from crossdock.target.presets import Preset
 
 __all__ = ["canonical_name", "known_names", "parse_python", "parse_target"]
@@ -26,103 +27,103 @@ _PYODIDE = {12: (2024, 0), 13: (2025, 0), 14: (2026, 0)}
 _LIMIT = 200
 
 #: cp312-linux-aarch64-glibc2.34 and cibuildwheel's cp312-manylinux_aarch64.
-_WITH_PYTHON = re.compile(
-    r"(?P<python>(?:cp|pp)3\d{1,2}t?|pypy3\.?\d{1,2}(?:\.\d+)?(?:_pp\d+)?|3\.\d{1,2}(?:\.\d+(?:(?:a|b|rc)\d+)?)?t?)-(?P<place>.+)"
+_WITH_PYTHON = (
+    r"(?P<python>(?:cp|pp)3\d{1,2}t?|pypy3\.?\d{1,2}(?:\.\d+)?(?:_pp\d+)?"
+    r"|3\.\d{1,2}(?:\.\d+(?:(?:a|b|rc)\d+)?)?t?)-(?P<place>.+)"
 )
+_BEGINNINGS = ("cp", "pp", "pypy", "3.")
+
 #: pex's --platform: manylinux2014_aarch64-cp-312-cp312.
-_PEX = re.compile(r"(?P<place>.+)-(?P<name>cp|pp)-(?P<version>3\.?\d{1,2}(?:\.\d+)?)-(?P<abi>\w+)")
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    text: str
-    default: Python | None
+_PEX = r"(?P<place>.+)-(?P<name>cp|pp)-(?P<major>3)\.?(?P<minor>\d{1,2})(?P<patch>\.\d+)?-(?P<abi>\w+)"
 
 
 def parse_target(text: str, *, default_python: Python | None = None) -> Target:
     """Read a target's name: OCI platform, triple, wheel platform tag, uv's, cibuildwheel's, pex's, or a preset.
 
     `default_python` completes names that say no Python. Raises `TargetError`: E-TARGET-PYTHON if the name
-    has none and there is no default, E-TARGET-UNKNOWN with the nearest known names for all else.
+    has none and there is no default, E-TARGET-UNKNOWN with the nearest known names if it is none.
     """
     if len(text) > _LIMIT:
         raise TargetError(f"a target's name has at most {_LIMIT} characters", code="E-TARGET-UNKNOWN")
-    request = _Request(text.strip(), default_python)
-    target = _preset(request) or _with_python(request) or _pex(request) or _place(request)
+    name = text.strip()
+    target = (
+        _with_python(name) or _pex(name) or _of_place(name, default_python) or _preset(name, default_python)
+    )
     if target is None:
-        raise _unknown(request.text)
+        raise _unknown(name)
     return target
 
 
-def _preset(request: _Request) -> Target | None:
-    found = by_name().get(request.text.lower())
+def _with_python(name: str) -> Target | None:
+    if not name.lower().startswith(_BEGINNINGS):
+        return None
+    found = re.fullmatch(_WITH_PYTHON, name, re.IGNORECASE)
+    if found is None:
+        return None
+    place = parse_place(found["place"])
+    return None if place is None else _target(place, parse_python(found["python"]), name)
+
+
+def _pex(name: str) -> Target | None:
+    if "-cp-3" not in name and "-pp-3" not in name:
+        return None
+    found = re.fullmatch(_PEX, name)
+    place = None if found is None else parse_place(found["place"])
+    if found is None or place is None:
+        return None
+    # The ABI says it all but the patch version: the implementation, its own version, free-threading.
+    python = parse_python(found["abi"])
+    own = "pp" if python.abi else "cp"
+    if (own, python.minor) != (found["name"], int(found["minor"])):
+        raise TargetError(f"version and ABI of `{name}` contradict each other", code="E-TARGET-UNKNOWN")
+    if found["patch"]:
+        python = replace(python, patch=int(found["patch"][1:]))
+    return _target(place, python, name)
+
+
+def _of_place(name: str, default: Python | None) -> Target | None:
+    place = parse_place(name)
+    return None if place is None else _target(place, _needed(default, name), name)
+
+
+def _preset(name: str, default: Python | None) -> Target | None:
+    # Only now: no name above needs the presets to be read.
+    from crossdock.target.presets import by_name
+
+    found = by_name().get(name.lower())
     if found is None:
         return None
     preset, arch = found
-    assumed = () if arch or len(preset.arches) == 1 else (f"{preset.arch_word(preset.arches[0])}",)
-    python = _preset_python(preset, request)
+    assumed = () if arch or len(preset.arches) == 1 else (preset.arch_word(preset.arches[0]),)
     return Target(
         os=Os.LINUX,
         arch=arch or preset.arches[0],
         libc=preset.libc,
-        python=python,
+        python=_preset_python(preset, name, default),
         base_libraries=preset.base_libraries,
-        name=request.text,
+        name=name,
         assumed=assumed,
     )
 
 
-def _preset_python(preset: Preset, request: _Request) -> Python:
+def _preset_python(preset: Preset, name: str, default: Python | None) -> Python:
     own = parse_python(preset.python) if preset.python else None
-    default = request.default
     if preset.python_in_name and own is not None:
         # A default that agrees may know more: the patch version.
         return default if default is not None and _refines(default, own) else own
     if own is not None and default is None:
         return own
-    return _needed(default, request.text)
+    return _needed(default, name)
 
 
 def _refines(default: Python, own: Python) -> bool:
     return replace(default, patch=None, prerelease="") == own
 
 
-def _with_python(request: _Request) -> Target | None:
-    found = _WITH_PYTHON.fullmatch(request.text)
-    if found is None:
-        return None
-    place = parse_place(found["place"])
-    return None if place is None else _target(place, parse_python(found["python"]), request.text)
-
-
-def _pex(request: _Request) -> Target | None:
-    found = _PEX.fullmatch(request.text)
-    if found is None:
-        return None
-    place = parse_place(found["place"])
-    if place is None:
-        return None
-    version = found["version"] if "." in found["version"] else f"{found['version'][0]}.{found['version'][1:]}"
-    python = parse_python(f"{'pypy' if found['name'] == 'pp' else ''}{version}")
-    if found["name"] == "cp":
-        abi = parse_python(found["abi"])
-        if abi.version != python.version:
-            raise TargetError(
-                f"version and ABI of `{request.text}` contradict each other", code="E-TARGET-UNKNOWN"
-            )
-        python = replace(python, free_threaded=abi.free_threaded)
-    return _target(place, python, request.text)
-
-
-def _place(request: _Request) -> Target | None:
-    place = parse_place(request.text)
-    return None if place is None else _target(place, _needed(request.default, request.text), request.text)
-
-
-def _needed(python: Python | None, text: str) -> Python:
+def _needed(python: Python | None, name: str) -> Python:
     if python is None:
         raise TargetError(
-            f"`{text}` does not say which Python",
+            f"`{name}` does not say which Python",
             code="E-TARGET-PYTHON",
             hint="add for example --python 3.12",
         )
@@ -130,42 +131,41 @@ def _needed(python: Python | None, text: str) -> Python:
 
 
 def _target(place: Place, python: Python, name: str) -> Target:
+    version = place.os_version
+    if place.os is Os.EMSCRIPTEN and version is None:
+        version = _pyodide_abi(python, name)
     return Target(
         os=place.os,
         arch=place.arch,
         libc=place.libc,
-        os_version=_pyodide_abi(python, name)
-        if place.os is Os.EMSCRIPTEN and not place.os_version
-        else place.os_version,
+        os_version=version,
         simulator=place.simulator,
         python=python,
+        marker_overrides=(("platform_machine", place.machine),) if place.machine else (),
         name=name,
         assumed=place.assumed,
     )
 
 
-def _pyodide_abi(python: Python, text: str) -> tuple[int, int]:
+def _pyodide_abi(python: Python, name: str) -> tuple[int, int]:
     found = _PYODIDE.get(python.minor)
     if found is None:
         raise TargetError(
-            f"no Pyodide has Python {python.short}: `{text}`",
+            f"no Pyodide has Python {python.short}: `{name}`",
             code="E-TARGET-PYTHON",
             hint=f"known: {', '.join(f'3.{minor} ({year})' for minor, (year, _) in _PYODIDE.items())}",
         )
     return found
 
 
-def _unknown(text: str) -> TargetError:
-    import difflib
+def _unknown(name: str) -> TargetError:
+    from crossdock.target.known import nearest
 
-    names = [name for name, _ in known_names()]
-    near = difflib.get_close_matches(text.lower(), [*names, *by_name()], n=3, cutoff=0.5)
+    near = [f"`{known}`" for known in nearest(name)]
     return TargetError(
-        f"no target is called `{text}`",
+        f"no target is called `{name}`",
         code="E-TARGET-UNKNOWN",
-        hint=f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
-        if near
-        else "`crossdock targets` lists the names",
+        hint=f"did you mean {' or '.join(near)}?" if near else "`crossdock targets` lists the names",
     )
 
 
@@ -183,9 +183,6 @@ def canonical_name(target: Target) -> str:
 
 def known_names() -> Sequence[tuple[str, str]]:
     """Return (name, meaning) of every target known by name, platforms first."""
-    names = [(name, meaning) for name, meaning in platform_names()]
-    for preset in presets():
-        libc = str(preset.libc)
-        for arch in preset.arches:
-            names.append((f"{preset.name}-{preset.arch_word(arch)}", f"{preset.meaning}, {arch}, {libc}"))  # noqa: PERF401
-    return names
+    from crossdock.target import known
+
+    return known.known_names()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
+from crossdock.target.arches import ALIASES
 from crossdock.target.model import Arch, Libc, LibcKind
 
 #: AWS writes arm64 where wheels say aarch64.
@@ -35,10 +35,20 @@ class Preset:
         return {Arch.AARCH64: "arm64", Arch.X86_64: "amd64"}.get(arch, str(arch))
 
 
+def _text() -> str:
+    """Read the data beside this module, from a directory or a zip file as it was imported.
+
+    By its loader: importing `importlib.resources` takes longer than all else here.
+    """
+    beside = __file__.rpartition("presets.py")[0] + "presets.toml"
+    content: bytes = __loader__.get_data(beside)  # type: ignore[name-defined]  # every module has one
+    return content.decode("utf-8")
+
+
 @lru_cache(maxsize=1)
 def presets() -> tuple[Preset, ...]:
     """Return every preset, one for each Python that a name can hold."""
-    table = tomllib.loads(files(__package__).joinpath("presets.toml").read_text("utf-8"))
+    table = tomllib.loads(_text())
     found: list[Preset] = []
     for entry in table["preset"]:
         kind = LibcKind.MUSL if "musl" in entry else LibcKind.GLIBC
@@ -69,12 +79,7 @@ def by_name() -> dict[str, tuple[Preset, Arch | None]]:
         for name in (preset.name, *preset.aliases):
             names[name] = (preset, None)
             for arch in preset.arches:
-                for word in {preset.arch_word(arch), str(arch), *_words(arch)}:
-                    names[f"{name}-{word}"] = (preset, arch)
+                for word in (preset.arch_word(arch), *ALIASES[arch]):
+                    if "/" not in word:
+                        names[f"{name}-{word}"] = (preset, arch)
     return names
-
-
-def _words(arch: Arch) -> tuple[str, ...]:
-    from crossdock.target.words import architectures
-
-    return tuple(word for word in architectures()[arch].aliases if "/" not in word)

@@ -10,19 +10,31 @@ from crossdock.target.model import Implementation, Python
 #: CPython 3.9 to 3.15 are what crossdock promises; free-threading begins with 3.13 (PEP 703).
 _OLDEST, _NEWEST, _FIRST_FREE_THREADED = 9, 15, 13
 
-_VERSION = re.compile(
+_VERSION = (
     r"(?P<name>cpython|python|py|pypy)?[-@ ]?(?P<major>3)\.(?P<minor>\d{1,2})(?:\.(?P<patch>\d{1,4})(?P<pre>(?:a|b|rc)\d+)?)?"
-    r"(?P<free>t|\+freethreaded)?(?:_pp(?P<pypy>\d{1,3}))?",
-    re.IGNORECASE,
+    r"(?P<free>t|\+freethreaded)?(?:_pp(?P<pypy>\d{1,3}))?"
 )
-_TAG = re.compile(
-    r"(?P<name>cp|pp|pypy)(?P<major>3)(?P<minor>\d{1,2})(?P<free>t)?(?:_pp(?P<pypy>\d{1,3}))?", re.IGNORECASE
-)
+_TAG = r"(?P<name>cp|pp|pypy)(?P<major>3)(?P<minor>\d{1,2})(?P<free>t)?(?:_pp(?P<pypy>\d{1,3}))?"
 
 
 def parse_python(text: str) -> Python:
     """Read `3.12`, `3.12.4`, `3.15.0rc1`, `3.13t`, `cp313t`, `pypy3.11` or `pypy311_pp73`; else `TargetError`."""
-    found = _VERSION.fullmatch(text.strip()) or _TAG.fullmatch(text.strip())
+    word = text.strip().lower()
+    python = _simple(word) or _general(word, text)
+    _check(python, text)
+    return python
+
+
+def _simple(word: str) -> Python | None:
+    """Read `3.12`: what nearly every command is given has no need of a compiled pattern."""
+    return Python(minor=int(word[2:])) if word in _SIMPLE else None
+
+
+_SIMPLE = frozenset(f"3.{minor}" for minor in range(_OLDEST, _NEWEST + 1))
+
+
+def _general(word: str, text: str) -> Python:
+    found = re.fullmatch(_VERSION, word, re.ASCII) or re.fullmatch(_TAG, word, re.ASCII)
     if found is None:
         raise TargetError(
             f"not a Python version: `{text}`",
@@ -30,20 +42,17 @@ def parse_python(text: str) -> Python:
             hint="write for example 3.12, 3.12.4, 3.13t, cp313t or pypy3.11",
         )
     parts = found.groupdict()
-    pypy = (parts["name"] or "").lower() in ("pypy", "pp")
+    pypy = parts["name"] in ("pypy", "pp")
     if parts["pypy"] and not pypy:
         raise TargetError(f"CPython has no ABI of PyPy: `{text}`", code="E-TARGET-PYTHON")
-    python = Python(
-        major=3,
+    return Python(
         minor=int(parts["minor"]),
         patch=None if parts.get("patch") is None else int(parts["patch"]),
-        prerelease=(parts.get("pre") or "").lower(),
+        prerelease=parts.get("pre") or "",
         implementation=Implementation.PYPY if pypy else Implementation.CPYTHON,
         free_threaded=bool(parts.get("free")),
         abi=f"pypy3{parts['minor']}_pp{parts.get('pypy') or '73'}" if pypy else None,
     )
-    _check(python, text)
-    return python
 
 
 def _check(python: Python, text: str) -> None:

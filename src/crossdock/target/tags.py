@@ -10,7 +10,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from crossdock.errors import TargetError
+from crossdock.target.arches import lowest_glibc
 from crossdock.target.model import Arch, Implementation, LibcKind, Os, Target
+from crossdock.target.places import ANDROID_ABIS, FIRST_ANDROID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,24 +22,13 @@ if TYPE_CHECKING:
 #: PEP 600, "Legacy manylinux tags": each alias stands right behind its equal.
 _ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
-#: manylinux1 and manylinux2010 exist for these only (PEP 513, PEP 571); 2_5 is their lowest.
-_OLD_MANYLINUX = (Arch.X86_64, Arch.I686)
-
-#: The API level that android_platforms() goes down to (PEP 738).
-_FIRST_ANDROID_API = 16
-
 #: Names of an architecture in wheel tags, where they differ from ours.
 _MAC_ARCH = {Arch.AARCH64: "arm64", Arch.X86_64: "x86_64"}
 _WINDOWS_TAG = {Arch.X86_64: "win_amd64", Arch.AARCH64: "win_arm64", Arch.I686: "win32"}
-_ANDROID_ABI = {
-    Arch.AARCH64: "arm64_v8a",
-    Arch.X86_64: "x86_64",
-    Arch.ARMV7L: "armeabi_v7a",
-    Arch.I686: "x86",
-}
+_ANDROID_ABI = {arch: abi for abi, arch in ANDROID_ABIS.items()}
 
-#: PEP 783's platforms begin here; before, the wheels were tagged pyodide_*.
-_FIRST_PYEMSCRIPTEN = 2026
+#: The last ABI whose wheels are also tagged pyodide_*: PEP 783's name came in its time.
+_LAST_PYODIDE = 2025
 
 
 def platform_tags(target: Target, *, bare_linux: bool = False) -> tuple[str, ...]:
@@ -59,7 +50,7 @@ def platform_tags(target: Target, *, bare_linux: bool = False) -> tuple[str, ...
         case Os.ANDROID:
             return _android(target)
         case Os.EMSCRIPTEN:
-            return (emscripten_tag(target),)
+            return _emscripten(target)
 
 
 def _known(table: Mapping[Arch, str], target: Target) -> str:
@@ -74,6 +65,9 @@ def _known(table: Mapping[Arch, str], target: Target) -> str:
 
 
 def _linux_arches(target: Target) -> tuple[str, ...]:
+    # 32-bit on the kernel of a 64-bit ARM: packaging takes the tags of both, the machine's own first.
+    if target.arch is Arch.ARMV7L and ("platform_machine", "armv8l") in target.marker_overrides:
+        return ("armv8l", "armv7l")
     return (str(target.arch),)
 
 
@@ -93,8 +87,7 @@ def _linux(target: Target) -> tuple[str, ...]:
 
 def _manylinux(target: Target, arch: str) -> Iterator[str]:
     libc = target.libc
-    lowest = 5 if target.arch in _OLD_MANYLINUX else 17
-    for minor in range(libc.minor if libc else 0, lowest - 1, -1):
+    for minor in range(libc.minor if libc else 0, lowest_glibc(target.arch) - 1, -1):
         yield f"manylinux_2_{minor}_{arch}"
         alias = _ALIASES.get(minor)
         if alias is not None:
@@ -104,27 +97,30 @@ def _manylinux(target: Target, arch: str) -> Iterator[str]:
 def _mac(target: Target) -> tuple[str, ...]:
     from packaging.tags import mac_platforms
 
-    return tuple(mac_platforms(target.os_version or (11, 0), _known(_MAC_ARCH, target)))
+    arch = _known(_MAC_ARCH, target)
+    return () if target.os_version is None else tuple(mac_platforms(target.os_version, arch))
 
 
 def _ios(target: Target) -> tuple[str, ...]:
     from packaging.tags import ios_platforms
 
-    sdk = "iphonesimulator" if target.simulator else "iphoneos"
-    return tuple(ios_platforms(target.os_version or (13, 0), f"{_known(_MAC_ARCH, target)}_{sdk}"))
+    arch = f"{_known(_MAC_ARCH, target)}_{'iphonesimulator' if target.simulator else 'iphoneos'}"
+    return () if target.os_version is None else tuple(ios_platforms(target.os_version, arch))
 
 
 def _android(target: Target) -> tuple[str, ...]:
-    level = (target.os_version or (21, 0))[0]
+    level = target.os_version[0] if target.os_version else 0
     abi = _known(_ANDROID_ABI, target)
-    return tuple(f"android_{api}_{abi}" for api in range(level, _FIRST_ANDROID_API - 1, -1))
+    return tuple(f"android_{api}_{abi}" for api in range(level, FIRST_ANDROID - 1, -1))
 
 
-def emscripten_tag(target: Target) -> str:
-    """Return the one platform tag of a Pyodide target (PEP 783, and pyodide-build's before it)."""
-    year, revision = target.os_version or (_FIRST_PYEMSCRIPTEN, 0)
-    word = "pyemscripten" if year >= _FIRST_PYEMSCRIPTEN else "pyodide"
-    return f"{word}_{year}_{revision}_wasm32"
+def _emscripten(target: Target) -> tuple[str, ...]:
+    """PEP 783's tag, and pyodide-build's before it: wheels of the same ABI have either."""
+    if target.os_version is None:
+        return ()
+    year, revision = target.os_version
+    words = ("pyemscripten", "pyodide") if year <= _LAST_PYODIDE else ("pyemscripten",)
+    return tuple(f"{word}_{year}_{revision}_wasm32" for word in words)
 
 
 @lru_cache(maxsize=256)
@@ -133,6 +129,13 @@ def wheel_tags(target: Target, *, bare_linux: bool = False) -> tuple[Tag, ...]:
     from packaging import tags
 
     platforms = list(platform_tags(target, bare_linux=bare_linux))
+    if not platforms:
+        # packaging would take the running machine's.
+        raise TargetError(
+            f"no wheel can be tagged for {target.os} on {target.arch} without its version",
+            code="E-TARGET-OS",
+            hint="name the target as `crossdock targets` does",
+        )
     python = target.python
     if python.implementation is Implementation.PYPY:
         interpreter = f"pp{python.major}{python.minor}"

@@ -1,60 +1,57 @@
-"""The words of every ecosystem for one architecture: loaded from words.toml."""
+"""The words of every ecosystem for one architecture, where a name of a target is written out."""
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 
-from crossdock.target.model import Arch, Libc, LibcKind
-
-#: uv's default since 0.8, and what PyPI's projects build for by now: glibc of RHEL 8, Debian 10, Ubuntu 20.04.
-ASSUMED_GLIBC = (2, 28)
-#: musl has not changed its ABI since 1.2.0 (2020), and no older Alpine is supported.
-ASSUMED_MUSL = (1, 2)
+from crossdock.target.model import Arch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchWords:
-    """One architecture's names; None where an ecosystem does not have it."""
+    """One architecture's names; None where an ecosystem does not have it.
 
-    arch: Arch
-    aliases: tuple[str, ...]
+    `zig_lowest_glibc` is the oldest minor of glibc 2 that zig has for it, where wheels go below that.
+    """
+
     bazel: str
     zig: str
     rust: str
-    lowest_glibc: int
     oci: str | None = None
-    oci_variant: str | None = None
+    oci_variant: str = ""
     debian: str | None = None
-    zig_lowest_glibc: int | None = None
-    assumed_glibc: int | None = None
+    zig_lowest_glibc: int = 0
+
+    @property
+    def platform(self) -> str:
+        """What stands behind `linux/` in an OCI platform."""
+        return f"{self.oci}/{self.oci_variant}" if self.oci_variant else str(self.oci)
 
 
-@lru_cache(maxsize=1)
-def architectures() -> dict[Arch, ArchWords]:
-    """Return the words of every architecture."""
-    table = tomllib.loads(files(__package__).joinpath("words.toml").read_text("utf-8"))["arch"]
-    return {
-        Arch(name): ArchWords(arch=Arch(name), **{**value, "aliases": tuple(value["aliases"])})
-        for name, value in table.items()
-    }
-
-
-@lru_cache(maxsize=1)
-def _by_alias() -> dict[str, Arch]:
-    return {alias: words.arch for words in architectures().values() for alias in words.aliases}
-
-
-def find_arch(word: str) -> Arch | None:
-    """Return the architecture that any ecosystem calls `word`."""
-    return _by_alias().get(word.lower())
-
-
-def assumed_libc(arch: Arch, kind: LibcKind) -> Libc:
-    """Return the floor that a name without one gets."""
-    if kind is LibcKind.MUSL:
-        return Libc(kind, *ASSUMED_MUSL)
-    assumed = architectures()[arch].assumed_glibc
-    return Libc(kind, 2, assumed) if assumed else Libc(kind, *ASSUMED_GLIBC)
+#: Sources: the OCI image-index specification and Go's GOARCH; `@platforms//cpu` of Bazel's `platforms` module;
+#: zig 0.17's targets, compiled for; Rust's platform support page; Debian's port names. Read 2026-11.
+WORDS = {
+    Arch.X86_64: ArchWords(oci="amd64", debian="amd64", bazel="x86_64", zig="x86_64", rust="x86_64"),
+    Arch.AARCH64: ArchWords(oci="arm64", debian="arm64", bazel="aarch64", zig="aarch64", rust="aarch64"),
+    Arch.ARMV7L: ArchWords(
+        oci="arm", oci_variant="v7", debian="armhf", bazel="armv7", zig="arm", rust="armv7"
+    ),
+    Arch.ARMV6L: ArchWords(oci="arm", oci_variant="v6", bazel="armv6", zig="arm", rust="arm"),
+    Arch.I686: ArchWords(oci="386", debian="i386", bazel="x86_32", zig="x86", rust="i686"),
+    Arch.PPC64LE: ArchWords(
+        oci="ppc64le",
+        debian="ppc64el",
+        bazel="ppc64le",
+        zig="powerpc64le",
+        rust="powerpc64le",
+        zig_lowest_glibc=19,
+    ),
+    Arch.S390X: ArchWords(oci="s390x", debian="s390x", bazel="s390x", zig="s390x", rust="s390x"),
+    Arch.RISCV64: ArchWords(
+        oci="riscv64", debian="riscv64", bazel="riscv64", zig="riscv64", rust="riscv64gc", zig_lowest_glibc=27
+    ),
+    Arch.LOONGARCH64: ArchWords(
+        oci="loong64", debian="loong64", bazel="loongarch64", zig="loongarch64", rust="loongarch64"
+    ),
+    Arch.WASM32: ArchWords(bazel="wasm32", zig="wasm32", rust="wasm32"),
+}
