@@ -2,7 +2,7 @@
 
     CrossdockError               exit status 1: a refusal
     ├── UsageError               exit status 2: the command line or the settings are wrong
-    ├── TargetError              a target that cannot be understood, or that leaves something open that matters
+    ├── TargetError              exit status 2: a target that cannot be understood
     ├── ArchiveError             a wheel, sdist, zip or tar that is broken or hostile
     ├── LockError                a lock that cannot be made, read, or selected from
     ├── FetchError               a download that failed or was not what the lock says
@@ -62,8 +62,9 @@ class UsageError(CrossdockError):
 
 
 class TargetError(CrossdockError):
-    """A target's name or file is not understood, or something it leaves open would change the result."""
+    """A target's name or file is not understood, or contradicts itself."""
 
+    exit_status = 2
     default_code = "E-TARGET"
 
 

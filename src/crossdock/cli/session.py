@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.cli.console import Progress, note, warn
-from crossdock.errors import UsageError
+from crossdock.errors import TargetError, UsageError
 from crossdock.project import Project, choose_python, read_project
 
 if TYPE_CHECKING:
@@ -96,15 +96,26 @@ class Session:
         return parse_python(text)
 
     def _target(self, name: str, python: Python) -> Target:
-        from crossdock.target.files import load_target, target_from_table
+        """Read one target. What its own name or file implies comes before what we would assume."""
+        if self._python_choice[1].startswith("the newest"):
+            try:
+                return self._parsed(name, None)
+            except TargetError as error:
+                if error.code != "E-TARGET-PYTHON":
+                    raise
+        return self._parsed(name, python)
+
+    def _parsed(self, name: str, python: Python | None) -> Target:
+        own = self.project.settings.target.get(name)
+        path = self.directory / name
+        if own is not None or (name.endswith((".toml", ".json")) and path.is_file()):
+            from crossdock.target.files import load_target, target_from_table
+
+            if own is not None:
+                return target_from_table(own, name=name, default_python=python)
+            return load_target(path.read_bytes(), filename=path.name, default_python=python)
         from crossdock.target.names import parse_target
 
-        own = self.project.settings.target.get(name)
-        if own is not None:
-            return target_from_table(own, name=name, default_python=python)
-        path = self.directory / name
-        if name.endswith((".toml", ".json")) and path.is_file():
-            return load_target(path.read_bytes(), filename=path.name, default_python=python)
         return parse_target(name, default_python=python)
 
     def _say_assumptions(self, targets: Sequence[Target]) -> None:

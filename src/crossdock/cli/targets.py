@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossdock.cli.console import paint
 from crossdock.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 @click.command(epilog="Example:  crossdock targets lambda-python3.12-arm64")
@@ -26,7 +30,7 @@ def command(name: str | None, *, python: str | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(value, indent=2))
     else:
-        _print(value, "")
+        _print(value)
     return 0
 
 
@@ -47,26 +51,44 @@ def _list(*, as_json: bool) -> int:
     return 0
 
 
-def _print(value: Any, indent: str) -> None:
-    import sys
+#: Whose word it is, in the order of the description.
+_LABELS = {
+    "oci_platform": "OCI platform",
+    "wheel_platform_tags": "platform tags",
+    "uv_python_platform": "uv --python-platform",
+    "zig_target": "zig -target",
+    "rust_target": "Rust target",
+    "bazel": "Bazel",
+    "lambda": "AWS Lambda",
+    "debian_architecture": "Debian architecture",
+    "presets": "the same place as",
+}
 
-    for key, item in value.items():
-        label = paint(str(key).replace("_", " "), "bold", sys.stdout)
-        if isinstance(item, dict):
-            click.echo(f"{indent}{label}")
-            _print(item, indent + "  ")
-        elif isinstance(item, list | tuple):
-            _print_list(label, item, indent)
-        elif item is not None:
-            click.echo(f"{indent}{label}: {item}")
+#: Tags are shown best first; --json has them all.
+_SHOWN = 4
 
 
-def _print_list(label: str, items: Any, indent: str) -> None:
-    shown = [str(item) for item in items]
-    short = ", ".join(shown)
-    if len(short) <= 90:  # noqa: PLR2004
-        click.echo(f"{indent}{label}: {short}")
-        return
-    click.echo(f"{indent}{label} ({len(shown)})")
-    for text in [*shown[:8], *(["…"] if len(shown) > 8 else [])]:  # noqa: PLR2004
-        click.echo(f"{indent}  {text}")
+def _print(value: Mapping[str, Any]) -> None:
+    if value["canonical"] == value["name"]:
+        value = {key: item for key, item in value.items() if key != "canonical"}
+    labels = {key: _LABELS.get(key, key.replace("_", " ")) for key, item in value.items() if item}
+    width = max(map(len, labels.values()))
+    for key, label in labels.items():
+        item = value[key]
+        rows = [f"{name} = {text}" for name, text in _flat(item)] if isinstance(item, dict) else _rows(item)
+        for row, text in enumerate(rows):
+            shown = paint(label, "bold", sys.stdout) if row == 0 else ""
+            click.echo(f"{shown}{' ' * (width - (len(label) if row == 0 else 0))}  {text}")
+
+
+def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, item in table.items():
+        yield key, " ".join(map(str, item)) if isinstance(item, list) else str(item)
+
+
+def _rows(item: Any) -> list[str]:
+    if not isinstance(item, list):
+        return [str(item)]
+    if len(", ".join(item)) <= 90 or len(item) <= _SHOWN:  # noqa: PLR2004  # a line
+        return [", ".join(item)]
+    return [*item[:_SHOWN], f"and {len(item) - _SHOWN} more down to {item[-1]}"]
