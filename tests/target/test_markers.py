@@ -55,7 +55,7 @@ def test_the_eleven_variables_are_packagings() -> None:
         ("windows/amd64", "3.12", "nt", "win32", "Windows", "AMD64"),
         ("windows/arm64", "3.12", "nt", "win32", "Windows", "ARM64"),
         ("windows/386", "3.12", "nt", "win32", "Windows", "x86"),
-        ("arm64-apple-ios", "3.13", "posix", "ios", None, "arm64"),
+        ("arm64-apple-ios", "3.13", "posix", "ios", None, None),
         ("x86_64-apple-ios-simulator", "3.13", "posix", "ios", None, "x86_64"),
         ("aarch64-linux-android", "3.13", "posix", "android", "Android", "aarch64"),
         ("aarch64-linux-android", "3.12", "posix", "linux", "Linux", "aarch64"),

@@ -78,8 +78,8 @@ def test_the_glibc_ladder_with_its_aliases() -> None:
         ),
         ("android_24_arm64_v8a", "android_24_arm64_v8a", "android_16_arm64_v8a", 9),
         ("android_21_x86_64", "android_21_x86_64", "android_16_x86_64", 6),
-        ("wasm32-pyodide2024", "pyodide_2024_0_wasm32", "pyodide_2024_0_wasm32", 1),
-        ("wasm32-pyodide2025", "pyodide_2025_0_wasm32", "pyodide_2025_0_wasm32", 1),
+        ("wasm32-pyodide2024", "pyemscripten_2024_0_wasm32", "pyodide_2024_0_wasm32", 2),
+        ("wasm32-pyodide2025", "pyemscripten_2025_0_wasm32", "pyodide_2025_0_wasm32", 2),
         ("pyemscripten_2026_0_wasm32", "pyemscripten_2026_0_wasm32", "pyemscripten_2026_0_wasm32", 1),
     ],
 )

@@ -66,6 +66,7 @@ _LABELS = {
 
 #: Tags are shown best first; --json has them all.
 _SHOWN = 4
+_LINE = 80
 
 
 def _print(value: Mapping[str, Any]) -> None:
@@ -89,6 +90,8 @@ def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _rows(item: Any) -> list[str]:
     if not isinstance(item, list):
         return [str(item)]
-    if len(", ".join(item)) <= 90 or len(item) <= _SHOWN:  # noqa: PLR2004  # a line
+    if len(", ".join(item)) <= _LINE:
         return [", ".join(item)]
+    if len(item) <= _SHOWN:
+        return item
     return [*item[:_SHOWN], f"and {len(item) - _SHOWN} more down to {item[-1]}"]

@@ -6,8 +6,13 @@ in milliseconds.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from crossdock.errors import TargetError
 from crossdock.target.model import Arch, Libc, LibcKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Sources: the OCI image-index specification and Go's GOARCH with its variants; GNU triples as gcc, zig and
 #: Rust write them; wheel tags of PEP 600, 656, 730, 738; Debian's port names. Read 2026-11.
@@ -44,14 +49,24 @@ def find_arch(word: str) -> Arch:
     found = _BY_ALIAS.get(word)
     if found is not None:
         return found
-    import difflib
-
-    near = difflib.get_close_matches(word, _BY_ALIAS, n=1, cutoff=0.5)
+    near = nearest(word, _BY_ALIAS)
     raise TargetError(
         f"no CPU is called `{word}`",
         code="E-TARGET-UNKNOWN",
-        hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(Arch)}",
+        hint=f"did you mean {near}?" if near else f"known: {', '.join(Arch)}",
     )
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """Return at most two of `names` that `word` may have meant, for a hint; empty if none is near."""
+    import difflib
+
+    known = list(names)
+    begun = [name for name in known if name.startswith(word)] if word else []
+    near = difflib.get_close_matches(word, known, n=8, cutoff=0.6)
+    # What goes on from here, then letters that changed places (`arm46`), are likelier than any other slip.
+    swapped = [name for name in near if sorted(name) == sorted(word)]
+    return " or ".join(f"`{name}`" for name in (begun or swapped or near)[:2])
 
 
 def lowest_glibc(arch: Arch) -> int:

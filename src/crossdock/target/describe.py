@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crossdock.target.markers import environment
-from crossdock.target.model import Arch, LibcKind, Os, Target
+from crossdock.target.markers import choices, environment
+from crossdock.target.model import Arch, Implementation, LibcKind, Os, Target
 from crossdock.target.names import canonical_name
 from crossdock.target.presets import presets
+from crossdock.target.pythons import python_name
 from crossdock.target.tags import platform_tags, wheel_tags
 from crossdock.target.words import WORDS, ArchWords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from crossdock.target.presets import Preset
 
 _GO_OS = {Os.LINUX: "linux", Os.MACOS: "darwin", Os.WINDOWS: "windows"}
 _BAZEL_OS = {
@@ -37,13 +40,12 @@ def describe(target: Target) -> dict[str, Any]:
     return {
         "name": target.name or canonical_name(target),
         "canonical": canonical_name(target),
+        "python": python_name(target.python),
         "assumed": list(target.assumed),
         "oci_platform": oci_platform(target),
         "wheel_platform_tags": list(platform_tags(target)),
         "wheel_tags": [str(tag) for tag in wheel_tags(target)],
-        "markers": {
-            name: "(open)" if value is None else value for name, value in environment(target).items()
-        },
+        "markers": _markers(target),
         "uv_python_platform": uv_platform(target),
         "zig_target": zig_target(target),
         "rust_target": rust_target(target),
@@ -51,6 +53,7 @@ def describe(target: Target) -> dict[str, Any]:
         "lambda": _lambda(target),
         "debian_architecture": words.debian if _is_glibc(target) else None,
         "presets": [preset.name for preset in presets() if _is_place(target, preset)],
+        "notes": _notes(target, words),
         "base_libraries": None if target.base_libraries is None else sorted(target.base_libraries),
     }
 
@@ -59,8 +62,37 @@ def _is_glibc(target: Target) -> bool:
     return target.libc is not None and target.libc.kind is LibcKind.GLIBC
 
 
-def _is_place(target: Target, preset: Any) -> bool:
-    same_python = preset.python is None or preset.python == target.python.short
+def _markers(target: Target) -> dict[str, str]:
+    few = choices(target)
+    values: dict[str, str] = {}
+    for name, value in environment(target).items():
+        if value is not None:
+            values[name] = value
+        elif name in few:
+            # Two say what it is about; the rest are examples of models.
+            values[name] = " or ".join(few[name][:2])
+        else:
+            values[name] = "(open)"
+    return values
+
+
+def _notes(target: Target, words: ArchWords) -> list[str]:
+    """Return where another tool's word says less than the target does."""
+    notes: list[str] = []
+    libc = target.libc
+    if libc is not None and _is_glibc(target) and libc.minor < words.zig_lowest_glibc:
+        notes.append(f"zig has no glibc older than 2.{words.zig_lowest_glibc} for {target.arch}")
+    if target.arch is Arch.ARMV6L:
+        notes.append("zig builds for ARMv7 unless -mcpu names an ARMv6")
+    if target.os is Os.LINUX and uv_platform(target) is None:
+        notes.append("uv's --python-platform has no name for this place")
+    return notes
+
+
+def _is_place(target: Target, preset: Preset) -> bool:
+    python = target.python
+    usual = python.implementation is Implementation.CPYTHON and not python.free_threaded
+    same_python = preset.python is None or (usual and preset.python == python.short)
     return (
         same_python and target.os is Os.LINUX and preset.libc == target.libc and target.arch in preset.arches
     )

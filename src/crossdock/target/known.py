@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.target.arches import assumed_libc, lowest_glibc
 from crossdock.target.model import LibcKind
-from crossdock.target.presets import by_name, presets
+from crossdock.target.presets import presets
 from crossdock.target.words import WORDS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _presets() -> Iterator[tuple[str, str]]:
 
 
 @lru_cache(maxsize=1)
-def _spellings() -> tuple[str, ...]:
+def spellings() -> tuple[str, ...]:
     """Return what a slip is compared with: the names, and what people write for them."""
     arches = [arch for arch in WORDS if WORDS[arch].oci is not None]
     tags = [f"manylinux_2_{lowest_glibc(arch)}_{arch}" for arch in arches]
@@ -87,11 +87,5 @@ def _spellings() -> tuple[str, ...]:
         "windows",
     )
     names = [name for name, _ in known_names()]
-    return (*dict.fromkeys([*names, *by_name(), *tags, *triples, *apart, *words]),)
-
-
-def nearest(text: str) -> list[str]:
-    """Return at most three known names that `text` may have meant, the nearest first."""
-    import difflib
-
-    return difflib.get_close_matches(text.lower(), _spellings(), n=3, cutoff=0.5)
+    short = [name for preset in presets() for name in (preset.name, *preset.aliases)]
+    return (*dict.fromkeys([*names, *short, *tags, *triples, *apart, *words]),)

@@ -159,13 +159,14 @@ def _pyodide_abi(python: Python, name: str) -> tuple[int, int]:
 
 
 def _unknown(name: str) -> TargetError:
-    from crossdock.target.known import nearest
+    from crossdock.target.arches import nearest
+    from crossdock.target.known import spellings
 
-    near = [f"`{known}`" for known in nearest(name)]
+    near = nearest(name.lower(), spellings())
     return TargetError(
         f"no target is called `{name}`",
         code="E-TARGET-UNKNOWN",
-        hint=f"did you mean {' or '.join(near)}?" if near else "`crossdock targets` lists the names",
+        hint=f"did you mean {near}?" if near else "`crossdock targets` lists the names",
     )
 
 

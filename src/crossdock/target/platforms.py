@@ -75,7 +75,7 @@ def _own(text: str) -> Place | None:
 def _linux_tag(text: str) -> Place | None:
     found = re.fullmatch(
         rf"(?:(?P<libc>many|musl)linux_(?P<major>{_NUMBER})_(?P<minor>{_NUMBER})|(?P<legacy>manylinux(?:1|2010|2014))"
-        r"|(?P<bare>manylinux|musllinux|linux))[_-](?P<arch>\w+)",
+        r"|(?P<bare>manylinux|musllinux|linux))[_-](?P<arch>(?!\d+_)\w+)",
         text,
     )
     return None if found is None else _with_machine(_of_linux_tag(found), found["arch"])
