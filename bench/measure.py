@@ -1,4 +1,4 @@
-"""Runs commands in turns and keeps what each took: wall time and peak memory."""
+"""Runs commands in turns and keeps what each took: wall time, processor time and peak memory."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One turn: seconds of wall time, and the largest resident set of any process in it, in bytes."""
+    """One turn: seconds of wall and of processor time, and the largest resident set of a process in it, in bytes."""
 
     seconds: float
+    processor: float
     peak: int
 
 
@@ -59,6 +60,11 @@ class Series:
     def slowest(self) -> float:
         """Longest wall time in seconds."""
         return max(sample.seconds for sample in self.samples)
+
+    @property
+    def processor(self) -> float:
+        """Median processor time in seconds, of all processes and cores, the kernel's work included."""
+        return statistics.median(sample.processor for sample in self.samples)
 
     @property
     def peak(self) -> float:
@@ -89,7 +95,7 @@ def run_once(contestant: Contestant, *, directory: Path) -> Sample:
     if contestant.check is not None:
         contestant.check()
     # Linux counts ru_maxrss in KiB.
-    return Sample(seconds=seconds, peak=usage.ru_maxrss * 1024)
+    return Sample(seconds=seconds, processor=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss * 1024)
 
 
 def take_turns(contestants: Sequence[Contestant], *, rounds: int, directory: Path) -> list[Series]:
