@@ -32,10 +32,14 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One turn: seconds of wall and of processor time, and the largest resident set of a process in it, in bytes."""
+    """One turn: seconds of wall time, of the processors' time in programs and in the kernel, and the peak of memory.
+
+    `peak` is the largest resident set of any process of the turn, in bytes.
+    """
 
     seconds: float
-    processor: float
+    user: float
+    system: float
     peak: int
 
 
@@ -62,9 +66,14 @@ class Series:
         return max(sample.seconds for sample in self.samples)
 
     @property
-    def processor(self) -> float:
-        """Median processor time in seconds, of all processes and cores, the kernel's work included."""
-        return statistics.median(sample.processor for sample in self.samples)
+    def user(self) -> float:
+        """Median processor time in the programs themselves, in seconds, all cores together."""
+        return statistics.median(sample.user for sample in self.samples)
+
+    @property
+    def system(self) -> float:
+        """Median processor time in the kernel on their behalf, in seconds."""
+        return statistics.median(sample.system for sample in self.samples)
 
     @property
     def peak(self) -> float:
@@ -95,7 +104,7 @@ def run_once(contestant: Contestant, *, directory: Path) -> Sample:
     if contestant.check is not None:
         contestant.check()
     # Linux counts ru_maxrss in KiB.
-    return Sample(seconds=seconds, processor=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss * 1024)
+    return Sample(seconds=seconds, user=usage.ru_utime, system=usage.ru_stime, peak=usage.ru_maxrss * 1024)
 
 
 def take_turns(contestants: Sequence[Contestant], *, rounds: int, directory: Path) -> list[Series]:

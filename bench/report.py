@@ -20,10 +20,9 @@ _HEAD = """# Benchmarks
 Written by `make bench` ({date}); run it again to compare on your machine. Every figure is the median of {rounds}
 turns unless the case says otherwise, with the fastest and the slowest beside it. Within a case the commands take
 turns (A B C, A B C, ..), after a round that is thrown away, and what a run writes is removed before the next one
-outside the measured time. Processor time is all cores' and the
-kernel's together. Memory is the largest resident set of any process of the command (`wait4`), as the median
-of the turns; Linux counts what the harness holds when it starts a command too, so that {floor} MiB is the least it
-can show. Ratios compare medians. Each run's exit status is checked, and each tree's packages are counted.
+outside the measured time. User and system time are the processors' in the programs and in the kernel, all cores
+together. Memory is the largest resident set of any process of the command (`wait4`), as the median of the turns; Linux
+counts what the harness holds when it starts a command too, so that {floor} MiB is the least it can show. Ratios compare medians. Each run's exit status is checked, and each tree's packages are counted.
 
 | | |
 | --- | --- |
@@ -61,11 +60,11 @@ def machine() -> str:
 def _table(case: Case) -> list[str]:
     base = next(series.median for series in case.series if series.contestant.name == case.base)
     return [
-        f"| | median | fastest to slowest | ratio to {case.base} | processor time | peak memory |",
+        f"| | median | fastest to slowest | ratio to {case.base} | user + system time | peak memory |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         *(
             f"| {series.contestant.name} | {series.median:.3f} s | {series.fastest:.3f} to {series.slowest:.3f} s "
-            f"| {series.median / base:.2f} | {series.processor:.3f} s | {series.peak / 2**20:.0f} MiB |"
+            f"| {series.median / base:.2f} | {series.user:.2f} + {series.system:.2f} s | {series.peak / 2**20:.0f} MiB |"
             for series in case.series
         ),
     ]
