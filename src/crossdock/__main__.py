@@ -27,6 +27,12 @@ def main() -> int:
 
         sys.stdout.write(help_text())
         return 0 if arguments else 2
+    if arguments[0] == "install":
+        from crossdock.cli.again import replay
+
+        status = replay(arguments[1:], os.environ)
+        if status is not None:
+            return status
     from crossdock.cli.main import run
 
     return run(arguments)

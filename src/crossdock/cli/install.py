@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossdock.cli.console import human_size, warn
+from crossdock.cli.again import again_key, remember_command
+from crossdock.cli.console import note, warn
+from crossdock.cli.gathering import Asked
 from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
 from crossdock.cli.session import Session
+from crossdock.cli.summary import summary_lines
 from crossdock.errors import CrossdockError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from crossdock.cli.gathering import Asked
     from crossdock.ship.prepared import Prepared
+    from crossdock.ship.tree import LinkMode
     from crossdock.target.model import Target
 
 
@@ -54,51 +55,55 @@ def command(**options: Any) -> int:
     """
     session = Session(options)
     root = Path(options["target_directory"])
-    placed = place(session)
-    many = len(placed) > 1
-    results = []
-    for target, prepared in placed:
+    mode = _link_mode(options["link_mode"] or session.project.settings.link_mode)
+    # Taken before anything is written: what the command reads now is what its answer depends on.
+    key = None if options["as_json"] else again_key(click.get_current_context().find_root().obj or ())
+    asked = Asked(session)
+    keys, ready = _ready(session, asked)
+    many = len(session.targets) > 1
+    results, parts = [], []
+    for shipment, target, prepared in zip(keys, session.targets, ready, strict=True):
         directory = root / directory_name(target) if many else root
-        results.append(_install(session, target, prepared, directory))
+        results.append(_install(session, target, prepared, directory, mode))
+        part = {"key": shipment, "directory": str(directory), "target": target.name, "mode": str(mode)}
+        parts.append({**part, "quiet": session.quiet})
+    if asked.keys and not any(prepared.facts["findings"] or prepared.facts["notes"] for prepared in ready):
+        remember_command(session.store, key, parts, session.said)
+    session.store.close()
     if options["as_json"]:
         click.echo(json.dumps({"installed": results}, indent=2))
     return 0
-
-
-def place(session: Session) -> list[tuple[Target, Prepared]]:
-    """Return what lies ready for each target: remembered, or gathered, laid out and remembered."""
-    from crossdock.cli.gathering import Asked
-    from crossdock.ship.prepared import find_prepared
-
-    asked = Asked(session)
-    known = [find_prepared(session.store, key) for key in asked.shipment_keys(_interpreter(session))]
-    ready = [prepared for prepared in known if prepared is not None]
-    if not ready or len(ready) != len(session.targets):
-        ready = _lay_out(session, asked)
-    for prepared in ready:
-        refuse_findings(prepared.facts, session.accepted)
-    return list(zip(session.targets, ready, strict=True))
 
 
 def _interpreter(session: Session) -> str | None:
     return session.options.get("python_path") or session.project.settings.python_path
 
 
-def _lay_out(session: Session, asked: Asked) -> list[Prepared]:
+def _ready(session: Session, asked: Asked) -> tuple[list[str], list[Prepared]]:
+    """Return key and laid-out shipment of each target: remembered, or gathered, laid out and remembered."""
+    from crossdock.ship.prepared import find_prepared
+
+    keys = asked.shipment_keys(_interpreter(session))
+    known = [prepared for key in keys if (prepared := find_prepared(session.store, key)) is not None]
+    if not known or len(known) != len(session.targets):
+        return _lay_out(session, asked)
+    for prepared in known:
+        refuse_findings(prepared.facts, session.accepted)
+    return keys, known
+
+
+def _lay_out(session: Session, asked: Asked) -> tuple[list[str], list[Prepared]]:
     from crossdock.ship.assemble import assemble, facts_of
     from crossdock.ship.prepared import prepare
 
     gathered = asked.gather()
-    keys: Sequence[str | None] = asked.shipment_keys(_interpreter(session)) or [None] * len(gathered)
-    prepared = []
-    for key, one in zip(keys, gathered, strict=True):
-        refuse_findings(
-            {"findings": [item.to_json() for item in one.findings], "target": one.target.name},
-            session.accepted,
-        )
-        shipment = assemble(one.target, one.wheels, interpreter=_interpreter(session))
-        prepared.append(prepare(session.store, key or shipment.key, shipment, facts_of(one, shipment)))
-    return prepared
+    shipments = [assemble(one.target, one.wheels, interpreter=_interpreter(session)) for one in gathered]
+    facts = [facts_of(one, shipment) for one, shipment in zip(gathered, shipments, strict=True)]
+    for value in facts:
+        refuse_findings(value, session.accepted)
+    keys = asked.shipment_keys(_interpreter(session)) or [shipment.key for shipment in shipments]
+    made = zip(keys, shipments, facts, strict=True)
+    return keys, [prepare(session.store, key, shipment, value) for key, shipment, value in made]
 
 
 def refuse_findings(facts: dict[str, Any], accepted: frozenset[str]) -> None:
@@ -134,37 +139,27 @@ def directory_name(target: Target) -> str:
     return (target.name or canonical_name(target)).replace("/", "-")
 
 
-def _install(session: Session, target: Target, prepared: Prepared, directory: Path) -> dict[str, Any]:
+def _install(
+    session: Session, target: Target, prepared: Prepared, directory: Path, mode: LinkMode
+) -> dict[str, Any]:
     from crossdock.ship.tree import DamagedSourceError, remove_stale_work, write_tree
 
-    mode = _link_mode(session.options.get("link_mode") or session.project.settings.link_mode)
     remove_stale_work(directory)
     try:
         change = write_tree(directory, prepared.files, prepared.receipt, mode=mode)
     except DamagedSourceError:
         # Pruned by another process, or edited through a link: laid out again, the store heals itself.
-        prepared = _lay_out_again(session, target)
+        prepared = _lay_out(session, Asked(session))[1][session.targets.index(target)]
         change = write_tree(directory, prepared.files, prepared.receipt, mode=mode)
-    facts = prepared.facts
-    kept = f", {change.kept} unchanged, {change.removed} removed" if change.kept or change.removed else ""
-    for text in facts["notes"]:
+    for text in prepared.facts["notes"]:
         warn(text)
-    session.tell(
-        f"{target.name}: {len(facts['packages'])} packages, {facts['files']} files, {human_size(facts['bytes'])} in {directory}"
-        f" ({change.written} written{kept}); {facts['binaries']} binaries fit"
-    )
-    for hook in facts["start_up_hooks"]:
-        session.tell(f"runs at every start of Python: {hook}")
-    return {**facts, "target": target.name, "directory": str(directory), **change._asdict()}
+    if not session.quiet:
+        for line in summary_lines(prepared.facts, target.name, directory, change):
+            note(line)
+    return {**prepared.facts, "target": target.name, "directory": str(directory), **change._asdict()}
 
 
-def _lay_out_again(session: Session, target: Target) -> Prepared:
-    from crossdock.cli.gathering import Asked
-
-    return _lay_out(session, Asked(session))[session.targets.index(target)]
-
-
-def _link_mode(text: str | None) -> Any:
+def _link_mode(text: str | None) -> LinkMode:
     from crossdock.ship.tree import LinkMode
 
     try:

@@ -59,7 +59,9 @@ def run(arguments: Sequence[str]) -> int:
     stdout = sys.stdout
     os.umask(0o022)  # The user's umask must not show in what is shipped.
     try:
-        result: Any = root.main(args=list(arguments), prog_name="crossdock", standalone_mode=False)
+        result: Any = root.main(
+            args=list(arguments), prog_name="crossdock", standalone_mode=False, obj=list(arguments[1:])
+        )
         sys.stdout.flush()
     except CrossdockError as error:
         return _report(error)

@@ -33,6 +33,8 @@ class Session:
         self.options = options
         self.quiet = bool(options.get("quiet"))
         self.directory = Path.cwd()
+        #: What was told so far.
+        self.said: list[str] = []
 
     def _many(self, name: str) -> tuple[str, ...]:
         return tuple(self.options.get(name) or ())
@@ -53,6 +55,7 @@ class Session:
         """Say something on standard error unless --quiet was given."""
         if not self.quiet:
             note(text)
+            self.said.append(text)
 
     # Targets
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +32,10 @@ def load_target(content: bytes, *, filename: str, default_python: Python | None 
     """Read a target file by its ending, `.json` (pex) or TOML; raise `TargetError` naming the file and key."""
     if len(content) > _LIMIT:
         raise TargetError(f"`{filename}` is larger than a target file can be", code="E-TARGET-FILE")
-    name = filename.rsplit(".", 1)[0]
+    import json
+    import tomllib
+
+    name = filename.rpartition(".")[0] or filename
     try:
         if filename.endswith(".json"):
             return _pex(json.loads(content), name)

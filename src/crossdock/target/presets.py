@@ -5,9 +5,13 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from crossdock.target.arches import ALIASES
 from crossdock.target.model import Arch, Libc, LibcKind
+
+if TYPE_CHECKING:
+    from typing import Any
 
 #: AWS writes arm64 where wheels say aarch64.
 _LAMBDA_WORDS = {Arch.X86_64: "x86_64", Arch.AARCH64: "arm64"}
@@ -41,7 +45,8 @@ def _text() -> str:
     By its loader: importing `importlib.resources` takes longer than all else here.
     """
     beside = __file__.rpartition("presets.py")[0] + "presets.toml"
-    content: bytes = __loader__.get_data(beside)  # type: ignore[name-defined]  # every module has one
+    loader: Any = __spec__.loader
+    content: bytes = loader.get_data(beside)
     return content.decode("utf-8")
 
 
