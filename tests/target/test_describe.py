@@ -73,3 +73,25 @@ def test_a_lambda_in_every_tools_words() -> None:
 )
 def test_what_is_no_lambda(name: str) -> None:
     assert describe(parse_target(name, default_python=Python(minor=12)))["lambda"] is None
+
+
+@pytest.mark.parametrize("name", ["cp313t-manylinux_2_34_aarch64", "pypy311_pp73-linux-aarch64-glibc2.34"])
+def test_no_lambda_has_another_build_of_python(name: str) -> None:
+    value = describe(parse_target(name))
+    assert value["lambda"] is None
+    assert value["presets"] == ["amazonlinux-2023"]
+
+
+def test_where_another_tools_word_says_less() -> None:
+    def notes(name: str) -> str:
+        return "; ".join(describe(parse_target(name, default_python=Python(minor=12)))["notes"])
+
+    assert "2.19" in notes("manylinux_2_17_ppc64le")
+    assert "-mcpu" in notes("linux/arm/v6")
+    assert "uv" in notes("lambda-python3.11-arm64")
+    assert not notes("lambda-python3.12-arm64")
+
+
+def test_one_of_a_few() -> None:
+    value = describe(parse_target("cp313-ios_arm64_iphoneos"))
+    assert value["markers"]["platform_system"] == "iOS or iPadOS"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crossdock.errors import TargetError
 from crossdock.target.files import load_target
 from crossdock.target.markers import environment
-from crossdock.target.model import Python
+from crossdock.target.model import Python, Target
 from crossdock.target.names import canonical_name, parse_target
 from crossdock.target.tags import wheel_tags
 
@@ -90,6 +90,31 @@ def test_pexs_complete_platform(name: str, bare: bool) -> None:
     assert canonical_name(found) == canonical_name(target)
     assert found.name == "place"
     assert environment(found)["platform_release"] == "6.1.0"
+
+
+def pex(tags: list[str], **markers: str) -> Target:
+    content = {"marker_environment": markers, "compatible_tags": tags}
+    return load_target(json.dumps(content).encode(), filename="place.json", default_python=None)
+
+
+def test_what_pexs_markers_know_better_than_its_tags() -> None:
+    kernel = pex(["cp311-cp311-manylinux_2_36_i686"], platform_machine="x86_64", sys_platform="linux")
+    assert dict(kernel.marker_overrides) == {"platform_machine": "x86_64"}
+    ipad = pex(["cp313-cp313-ios_13_0_arm64_iphoneos"], platform_system="iPadOS", platform_machine="iPad16,3")
+    assert environment(ipad)["platform_system"] == "iPadOS"
+    between = pex(["cp314-cp314-manylinux_2_36_x86_64"], python_full_version="3.14.0+", python_version="3.14")
+    assert canonical_name(between) == "3.14.0-linux-x86_64-glibc2.36"
+    pypy = pex(["pp311-pypy311_pp73-manylinux_2_36_x86_64"], implementation_version="7.3.19")
+    assert environment(pypy)["implementation_version"] == "7.3.19"
+
+
+def test_pexs_tags_and_markers_of_different_pythons() -> None:
+    with pytest.raises(TargetError) as caught:
+        pex(["cp311-cp311-manylinux_2_36_x86_64"], python_full_version="3.12.4")
+    assert caught.value.code == "E-TARGET-FILE"
+    with pytest.raises(TargetError) as caught:
+        pex(["cp311-cp311-manylinux_2_36_x86_64"], sys_platform="darwin")
+    assert "darwin" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from packaging import markers as packaging_markers
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 
-from crossdock.target import markers, tags
+from crossdock.target import kleene, markers, presets, tags
 from crossdock.target.names import parse_python, parse_target
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def everything() -> dict[tuple[str, str], object]:
 
 
 def forget() -> None:
-    for module in (tags, markers):
+    for module in (tags, markers, kleene, presets):
         for name in dir(module):
             clear = getattr(getattr(module, name), "cache_clear", None)
             if clear is not None:

@@ -190,6 +190,69 @@ def test_overrides_settle_what_is_open() -> None:
     assert caught.value.code == "E-TARGET-MARKER"
 
 
+@pytest.mark.parametrize(
+    ("marker", "device", "simulator", "variable"),
+    [
+        ("platform_system == 'Windows'", False, False, None),
+        ("platform_system != 'Windows'", True, True, None),
+        ("platform_system in 'iOS iPadOS'", True, True, None),
+        ("platform_system == 'iOS' or platform_system == 'iPadOS'", True, True, None),
+        ("platform_system == 'iOS'", None, None, "platform_system"),
+        ("platform_machine == 's390x'", False, False, None),
+        ("platform_machine == 'arm64'", None, True, "platform_machine"),
+        ("platform_system == 'Linux' and platform_machine == 'arm64'", False, False, None),
+        ("platform_system != 'Linux' and platform_machine == 'arm64'", None, True, "platform_machine"),
+        ("platform_system == 'iOS' and python_full_version >= '3.13.2'", None, None, "python_full_version"),
+        ("platform_system == 'Linux' and python_full_version >= '3.13.2'", False, False, None),
+        ("sys_platform == 'ios'", True, True, None),
+    ],
+)
+def test_what_is_one_of_a_few_on_ios(
+    marker: str, *, device: bool | None, simulator: bool | None, variable: str | None
+) -> None:
+    found = evaluate(Marker(marker), target("arm64-apple-ios", "3.13"))
+    assert (found.truth, found.variable) == (device, variable)
+    assert truth(marker, target("arm64-apple-ios-simulator", "3.13")) is simulator
+    if device is None and "full" not in marker:
+        assert "[markers]" in found.explanation
+
+
+def test_an_ipad_can_be_declared() -> None:
+    ipad = target("arm64-apple-ios", "3.13", platform_system="iPadOS", platform_machine="iPad16,3")
+    assert truth("platform_system == 'iPadOS' and platform_machine != 'arm64'", ipad) is True
+
+
+@pytest.mark.parametrize(
+    ("python", "overrides"),
+    [
+        ("3.12", {"python_version": "3.11"}),
+        ("3.12", {"python_full_version": "3.11.9"}),
+        ("3.12", {"python_full_version": "3.1"}),
+        ("3.12.4", {"python_full_version": "3.12.5"}),
+    ],
+)
+def test_markers_of_another_python_are_refused(python: str, overrides: dict[str, str]) -> None:
+    with pytest.raises(TargetError) as caught:
+        environment(target(python=python, **overrides))
+    assert caught.value.code == "E-TARGET-MARKER"
+    assert "3.12" in str(caught.value)
+
+
+def test_pypys_own_version_stays_open_whatever_the_patch() -> None:
+    where = target(python="pypy3.11")
+    assert truth("implementation_version >= '7.3'", where) is None
+    assert truth("implementation_version >= '7.3' or python_full_version >= '3.11'", where) is True
+    assert (
+        truth("implementation_version >= '7.3'", target(python="pypy3.11", implementation_version="7.3.19"))
+        is True
+    )
+
+
+def test_a_patch_version_of_four_digits_is_a_slice_too() -> None:
+    answer = evaluate(Marker("python_full_version < '3.12.1000'"), target())
+    assert "3.12.0 to 3.12.999;" in answer.explanation
+
+
 def test_extras_and_groups() -> None:
     assert truth("extra == 'Foo.Bar'", extra="foo-bar") is True
     assert truth("extra == 'foo'", extra="bar") is False
@@ -246,6 +309,21 @@ def test_the_private_tree_has_the_shape_that_is_relied_on() -> None:
     assert parsed.tree == (windows, "and", (a, "or", b), "or", python)
     assert parsed.atoms == (windows, a, b, python)
     assert parsed.variables == {"os_name", "extras", "python_version"}
+
+
+def test_packagings_private_tree() -> None:
+    """What `kleene` reads of `Marker._markers`: lists, words, and triples of nodes with `value` and `serialize`."""
+    tree: Any = Marker("os_name == 'nt' and (python_version < '3' or 'a' in extras)")._markers
+    assert isinstance(tree, list)
+    (variable, operator, value), word, inner = tree
+    assert word == "and"
+    assert type(tree[0]) is tuple
+    assert [type(node).__name__ for node in (variable, operator, value)] == ["Variable", "Op", "Value"]
+    assert (variable.value, operator.value, value.value) == ("os_name", "==", "nt")
+    assert [node.serialize() for node in (variable, operator, value)] == ["os_name", "==", '"nt"']
+    assert type(inner) is list
+    assert inner[1] == "or"
+    assert [type(node).__name__ for node in inner[2]] == ["Value", "Op", "Variable"]
 
 
 # Against packaging itself.

@@ -37,6 +37,9 @@ SPELLINGS = [
     ("windows/amd64", "windows-x86_64"),
     ("windows/arm64", "windows-aarch64"),
     ("windows/386", "windows-i686"),
+    ("linux/amd64/v3", "linux-x86_64-glibc2.28"),
+    ("linux/arm64/v9", "linux-aarch64-glibc2.28"),
+    ("linux/x86_64", "linux-x86_64-glibc2.28"),
     # uv
     ("linux", "linux-x86_64-glibc2.28"),
     ("macos", "macos-aarch64-11.0"),
@@ -79,7 +82,13 @@ SPELLINGS = [
     ("x86_64-windows-gnu", "windows-x86_64"),
     ("aarch64-windows-gnu", "windows-aarch64"),
     ("x86-windows-gnu", "windows-i686"),
-    # GNU, Debian, Rust
+    # GNU, Debian, Rust, clang, Android's NDK
+    ("aarch64-linux-android21", "android-aarch64-21.0"),
+    ("armv7a-linux-androideabi24", "android-armv7l-24.0"),
+    ("arm64-apple-macosx12.0", "macos-aarch64-12.0"),
+    ("arm64-apple-ios15.4-simulator", "ios-aarch64-15.4-simulator"),
+    ("s390x-unknown-linux-gnu", "linux-s390x-glibc2.28"),
+    ("loongarch64-unknown-linux-gnu", "linux-loongarch64-glibc2.36"),
     ("x86_64-linux-gnu", "linux-x86_64-glibc2.28"),
     ("aarch64-linux-gnu", "linux-aarch64-glibc2.28"),
     ("arm-linux-gnueabihf", "linux-armv7l-glibc2.31"),
@@ -113,6 +122,13 @@ SPELLINGS = [
     ("android_21_x86_64", "android-x86_64-21.0"),
     ("pyodide_2025_0_wasm32", "emscripten-wasm32-2025.0"),
     ("pyemscripten_2026_0_wasm32", "emscripten-wasm32-2026.0"),
+    ("pyemscripten_2025_0_wasm32", "emscripten-wasm32-2025.0"),
+    ("wasm32-unknown-emscripten", "emscripten-wasm32-2024.0"),
+    # sysconfig.get_platform(), and capitals
+    ("win-amd64", "windows-x86_64"),
+    ("linux-x86_64", "linux-x86_64-glibc2.28"),
+    ("macosx-11.0-arm64", "macos-aarch64-11.0"),
+    ("AArch64-Apple-Darwin", "macos-aarch64-11.0"),
 ]
 
 # Names that say their Python.
@@ -134,6 +150,7 @@ WITH_PYTHON = [
     ("manylinux2014_x86_64-cp-3.12.4-cp312", "3.12.4-linux-x86_64-glibc2.17"),
     ("macosx_12_0_arm64-cp-313-cp313t", "cp313t-macos-aarch64-12.0"),
     ("manylinux_2_28_x86_64-pp-311-pypy311_pp73", "pypy311_pp73-linux-x86_64-glibc2.28"),
+    ("manylinux_2_28_x86_64-pp-310-pypy310_pp80", "pypy310_pp80-linux-x86_64-glibc2.28"),
     ("linux-x86_64-cp-311-cp311", "cp311-linux-x86_64-glibc2.28"),
 ]
 
@@ -170,7 +187,21 @@ def test_the_known_names_are_known() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [
-        ("linux/arm46", "E-TARGET-UNKNOWN", "arm46"),
+        ("linux/arm46", "E-TARGET-UNKNOWN", "did you mean `arm64`?"),
+        ("linux/arm/v5", "E-TARGET-UNKNOWN", "`arm/v7`"),
+        ("manylinux_2_28", "E-TARGET-UNKNOWN", "did you mean `manylinux_2_28_x86_64`"),
+        ("amd64", "E-TARGET-UNKNOWN", "`linux/amd64`"),
+        ("aarch64-aple-darwin", "E-TARGET-UNKNOWN", "`aarch64-apple-darwin`"),
+        ("x86_64-pc-windows-msv", "E-TARGET-UNKNOWN", "`x86_64-pc-windows-msvc`"),
+        ("lambda-3.12", "E-TARGET-UNKNOWN", "`lambda-python3.12`"),
+        ("ios_11_4_arm64_iphoneos", "E-TARGET-OS", "12.0"),
+        ("android_15_arm64_v8a", "E-TARGET-OS", "16"),
+        ("emscripten-x86_64", "E-TARGET-ARCH", "wasm32"),
+        ("linux/wasm32", "E-TARGET-ARCH", "pyodide"),
+        ("windows-x86_64-10.0", "E-TARGET-UNKNOWN", ""),
+        ("x86_64-windows-gnu.2.17", "E-TARGET-UNKNOWN", ""),
+        ("manylinux_2_28_x86_64-pp-311-pypy310_pp73", "E-TARGET-UNKNOWN", "contradict"),
+        ("linux/arm\u0664", "E-TARGET-UNKNOWN", ""),
         ("lambda-python3.12-amr64", "E-TARGET-UNKNOWN", "`lambda-python3.12-arm64`"),
         ("debian-bookwurm", "E-TARGET-UNKNOWN", "`debian-bookworm"),
         ("manylinux_2_16_aarch64", "E-TARGET-LIBC", "2.17"),
@@ -233,7 +264,7 @@ def test_what_another_tool_calls_it_is_understood(word: object, text: str) -> No
     target = parse_target(text, default_python=PY312)
     assert callable(word)
     name = word(target)
-    if name is None or "emscripten" in name or (word is zig_target and target.arch is Arch.ARMV6L):
+    if name is None or (word is zig_target and target.arch is Arch.ARMV6L):
         return  # no such name, or one that does not say all: zig is told ARMv6 by another option
     again = parse_target(name, default_python=PY312)
     assert (again.os, again.arch, again.simulator) == (target.os, target.arch, target.simulator)

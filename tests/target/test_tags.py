@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from packaging.tags import Tag, parse_tag
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.tags import Tag, android_platforms, parse_tag
 
 from crossdock.errors import TargetError
-from crossdock.target.model import Arch, Os, Python, Target
+from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
 from crossdock.target.names import parse_python, parse_target
 from crossdock.target.tags import platform_tags, tag_ranks, wheel_tags
 
@@ -125,6 +127,71 @@ def test_a_platform_without_a_tag_is_refused() -> None:
     with pytest.raises(TargetError) as caught:
         wheel_tags(Target(os=Os.WINDOWS, arch=Arch.S390X, python=Python(minor=12)))
     assert caught.value.code == "E-TARGET-ARCH"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        Target(os=Os.LINUX, arch=Arch.AARCH64, python=Python(minor=12)),
+        Target(os=Os.LINUX, arch=Arch.AARCH64, libc=Libc(LibcKind.GLIBC, 2, 16), python=Python(minor=12)),
+        Target(os=Os.MACOS, arch=Arch.AARCH64, python=Python(minor=12)),
+        Target(os=Os.IOS, arch=Arch.AARCH64, os_version=(11, 0), python=Python(minor=13)),
+        Target(os=Os.IOS, arch=Arch.AARCH64, python=Python(minor=13)),
+        Target(os=Os.ANDROID, arch=Arch.AARCH64, os_version=(15, 0), python=Python(minor=13)),
+        Target(os=Os.EMSCRIPTEN, arch=Arch.WASM32, python=Python(minor=13)),
+    ],
+    ids=lambda where: f"{where.os}-{where.libc or where.os_version}",
+)
+def test_a_place_without_any_tag_never_gets_the_running_machines(where: Target) -> None:
+    # packaging takes an empty list of platforms for this machine's.
+    assert platform_tags(where) == ()
+    with pytest.raises(TargetError) as caught:
+        wheel_tags(where)
+    assert caught.value.code == "E-TARGET-OS"
+
+
+def test_armv8l_takes_armv7ls_wheels() -> None:
+    kernel = target("linux_armv8l")
+    assert platform_tags(kernel, bare_linux=True)[:3] == (
+        "linux_armv8l",
+        "linux_armv7l",
+        "manylinux_2_31_armv8l",
+    )
+    assert takes(kernel, "cp312-cp312-manylinux_2_31_armv7l")
+    assert rank(kernel, "cp312-cp312-manylinux_2_17_armv8l") < rank(
+        kernel, "cp312-cp312-manylinux_2_31_armv7l"
+    )
+    assert not takes(target("linux/arm/v7"), "cp312-cp312-manylinux_2_31_armv8l")
+    for name in ("linux/arm/v8", "armv8l-linux-gnueabihf", "linux-armv8l", "manylinux_2_31_armv8l"):
+        assert takes(target(name), "cp312-cp312-manylinux_2_31_armv7l")
+
+
+@pytest.mark.parametrize("abi", ["arm64_v8a", "x86_64", "armeabi_v7a", "x86"])
+def test_androids_tags_are_packagings(abi: str) -> None:
+    assert platforms(f"android_33_{abi}") == list(android_platforms(33, abi))
+
+
+def test_a_pyodide_takes_both_names_of_its_abi() -> None:
+    where = target("cp313-pyodide_wasm32")
+    assert takes(where, "cp313-abi3-pyemscripten_2025_0_wasm32")
+    assert takes(where, "cp313-cp313-pyodide_2025_0_wasm32")
+    assert not takes(where, "cp313-cp313-pyodide_2024_0_wasm32")
+    assert not takes(target("pyemscripten_2026_0_wasm32", "3.14"), "cp314-cp314-pyodide_2026_0_wasm32")
+
+
+@given(
+    st.sampled_from(["x86_64", "i686", "aarch64", "s390x"]),
+    st.integers(17, 60),
+    st.integers(5, 60),
+    st.booleans(),
+)
+def test_a_wheel_fits_if_and_only_if_its_floor_is_not_newer(
+    arch: str, has: int, needs: int, legacy: bool
+) -> None:
+    alias = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}.get(needs)
+    tag = f"{alias}_{arch}" if legacy and alias else f"manylinux_2_{needs}_{arch}"
+    exists = needs >= 17 or arch in ("x86_64", "i686")
+    assert takes(target(f"manylinux_2_{has}_{arch}"), f"cp312-cp312-{tag}") is (exists and needs <= has)
 
 
 # Interpreters and ABIs

@@ -132,8 +132,15 @@ def _differing(target: Target, declared: Mapping[str, Any]) -> dict[str, str]:
     from crossdock.target.markers import environment
 
     known = environment(target)
-    return {
+    differing = {
         name: str(declared[name])
         for name in MARKER_VARIABLES
         if declared.get(name) and name not in _OF_PYTHON and str(declared[name]) != known[name]
     }
+    for name in ("os_name", "sys_platform"):
+        if name in differing:
+            raise TargetError(
+                f"`{target.name}` is a tag of {known[name]}, the markers say {name} {differing[name]}",
+                code="E-TARGET-FILE",
+            )
+    return differing
