@@ -26,7 +26,14 @@ def test_nothing_changed_is_the_same_command(place):
 
 @pytest.mark.parametrize(
     "name",
-    ["pylock.toml", "pyproject.toml", "elsewhere/place.toml", ".python-version", "requirements.txt", "uv.lock"],
+    [
+        "pylock.toml",
+        "pyproject.toml",
+        "elsewhere/place.toml",
+        ".python-version",
+        "requirements.txt",
+        "uv.lock",
+    ],
 )
 def test_a_file_that_decides_changes_it(place, name):
     before = again_key(WORDS)
@@ -48,6 +55,10 @@ def test_what_the_command_writes_does_not_change_it(place, words):
     (place / "out").mkdir()
     (place / "out/six.py").write_text("")
     assert again_key(words) == before
+
+
+def test_it_is_the_same_in_another_directory(place):
+    assert again_key([*WORDS[:-1], "other"]) == again_key([*WORDS[:-2], "--target=third"])
 
 
 def test_a_directory_with_too_many_files_goes_the_usual_way(place):

@@ -26,17 +26,19 @@ _DECIDING = (".toml", ".lock", ".txt", ".in", ".cfg", ".json", ".py", ".python-v
 _MOST_FILES = 500
 _MOST_BYTES = 32 << 20
 
-_DIRECTORY_OPTIONS = ("-t", "--target")
-
 
 def again_key(arguments: Sequence[str]) -> str | None:
-    """Return the key of a command's words and of all that it could read; None if that is too much."""
+    """Return the key of a command's words and of all that it could read; None if that is too much.
+
+    The directory that is written does not count: the same may be asked for in another place.
+    """
     found = hashlib.sha256()
+    words, _root = _without_root(arguments)
     try:
-        directory = os.getcwd()  # noqa: PTH109  # a string is all that is wanted
-        found.update(repr((1, __version__, sys.version_info[:2], directory, list(arguments))).encode())
+        directory = os.getcwd()
+        found.update(repr((1, __version__, sys.version_info[:2], directory, words)).encode())
         budget = [_MOST_FILES, _MOST_BYTES]
-        for place in dict.fromkeys([directory, *_places(arguments)]):
+        for place in dict.fromkeys([directory, *_places(words)]):
             for path in _deciding(place):
                 content = Path(path).read_bytes()
                 budget = [budget[0] - 1, budget[1] - len(content)]
@@ -49,15 +51,28 @@ def again_key(arguments: Sequence[str]) -> str | None:
     return found.hexdigest()
 
 
-def _places(arguments: Sequence[str]) -> Iterator[str]:
-    """Give every file and directory that the words name, but for the directory that is written."""
-    skip = False
+def _without_root(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """Take the directory that is written out of the words."""
+    words: list[str] = []
+    root: str | None = None
+    wanted = False
     for argument in arguments:
         option, equals, value = argument.partition("=")
-        if skip or (equals and option in _DIRECTORY_OPTIONS):
-            skip = False
-            continue
-        skip = argument in _DIRECTORY_OPTIONS
+        if wanted:
+            root, wanted = argument, False
+        elif equals and option == "--target":
+            root = value
+        elif argument in {"-t", "--target"}:
+            wanted = True
+        else:
+            words.append(argument)
+    return words, root
+
+
+def _places(words: Sequence[str]) -> Iterator[str]:
+    """Give every file and directory that the words name."""
+    for argument in words:
+        _option, equals, value = argument.partition("=")
         for word in {argument, value if equals else argument}:
             if os.path.isdir(word):
                 yield os.path.abspath(word)
@@ -79,7 +94,11 @@ def _deciding(place: str) -> Iterator[str]:
 def remember_command(
     store: Store, key: str | None, parts: Sequence[Mapping[str, Any]], said: Sequence[str]
 ) -> None:
-    """Keep what a command wrote: for each part the shipment's `key`, `directory`, `target` and `mode`."""
+    """Keep what a command wrote and said.
+
+    A part is a tree: the shipment's `key`, the `directory` below the command's (`.` for that itself), the
+    `target` by name, the `mode`, and whether the command was `quiet`.
+    """
     if key is not None:
         store.put_fact("again", key, {"parts": list(parts), "said": list(said)})
 
@@ -89,8 +108,8 @@ def replay(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
 
     Whatever goes wrong is left to the usual way, which does it over and says what is wrong.
     """
-    key = again_key(arguments)
-    if key is None:
+    key, root = again_key(arguments), _without_root(arguments)[1]
+    if key is None or root is None:
         return None
     from crossdock.errors import CrossdockError
     from crossdock.store import Store, default_root
@@ -101,7 +120,7 @@ def replay(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
     if silent or not isinstance(known, dict):
         return None
     try:
-        lines = _write_parts(store, known)
+        lines = _write_parts(store, known, Path(root))
     except CrossdockError:
         return None
     if lines is None:
@@ -110,7 +129,7 @@ def replay(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
     return 0
 
 
-def _write_parts(store: Store, known: Mapping[str, Any]) -> list[str] | None:
+def _write_parts(store: Store, known: Mapping[str, Any], root: Path) -> list[str] | None:
     from crossdock.cli.summary import summary_lines
     from crossdock.ship.prepared import find_prepared
     from crossdock.ship.tree import DamagedSourceError, LinkMode, remove_stale_work, write_tree
@@ -121,7 +140,7 @@ def _write_parts(store: Store, known: Mapping[str, Any]) -> list[str] | None:
         prepared = find_prepared(store, part["key"])
         if prepared is None:
             return None
-        directory = Path(part["directory"])
+        directory = root / part["directory"]
         remove_stale_work(directory)
         try:
             change = write_tree(directory, prepared.files, prepared.receipt, mode=LinkMode(part["mode"]))

@@ -63,9 +63,10 @@ def command(**options: Any) -> int:
     many = len(session.targets) > 1
     results, parts = [], []
     for shipment, target, prepared in zip(keys, session.targets, ready, strict=True):
-        directory = root / directory_name(target) if many else root
+        below = directory_name(target) if many else "."
+        directory = root / below
         results.append(_install(session, target, prepared, directory, mode))
-        part = {"key": shipment, "directory": str(directory), "target": target.name, "mode": str(mode)}
+        part = {"key": shipment, "directory": below, "target": target.name, "mode": str(mode)}
         parts.append({**part, "quiet": session.quiet})
     if asked.keys and not any(prepared.facts["findings"] or prepared.facts["notes"] for prepared in ready):
         remember_command(session.store, key, parts, session.said)

@@ -59,15 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     stdout = sys.stdout
     os.umask(0o022)  # The user's umask must not show in what is shipped.
     try:
-        result: Any = root.main(
-            args=list(arguments), prog_name="crossdock", standalone_mode=False, obj=list(arguments[1:])
-        )
-        sys.stdout.flush()
-    except CrossdockError as error:
-        return _report(error)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _command(arguments)
     except (KeyboardInterrupt, click.Abort):
         sys.stderr.write("interrupted; nothing half-written was left\n")
         return _INTERRUPTED
@@ -82,6 +74,20 @@ def run(arguments: Sequence[str]) -> int:
         if os.environ.get("CROSSDOCK_TRACEBACK"):
             raise
         return _report_bug(error)
+
+
+def _command(arguments: Sequence[str]) -> int:
+    """Run the command; its refusals become text, all else goes up."""
+    try:
+        result: Any = root.main(
+            args=list(arguments), prog_name="crossdock", standalone_mode=False, obj=list(arguments[1:])
+        )
+        sys.stdout.flush()
+    except CrossdockError as error:
+        return _report(error)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     return result if isinstance(result, int) else 0
 
 

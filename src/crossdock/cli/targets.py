@@ -70,8 +70,11 @@ _LINE = 80
 
 
 def _print(value: Mapping[str, Any]) -> None:
+    # What the name itself says is not said again.
+    others = [preset for preset in value["presets"] if not value["name"].startswith(preset)]
+    value = {**value, "presets": others}
     if value["canonical"] == value["name"]:
-        value = {key: item for key, item in value.items() if key != "canonical"}
+        value["canonical"] = None
     labels = {key: _LABELS.get(key, key.replace("_", " ")) for key, item in value.items() if item}
     width = max(map(len, labels.values()))
     for key, label in labels.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import mmap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,12 @@ import click
 from crossdock.cli.console import paint
 from crossdock.cli.options import target_options
 from crossdock.cli.session import Session
+from crossdock.errors import ArchiveError
 
 if TYPE_CHECKING:
     from crossdock.contents.verify import Verdict
+    from crossdock.inspect.finding import Finding
+    from crossdock.target.model import Target
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -39,6 +44,7 @@ def command(**options: Any) -> int:
         for target in session.targets:
             # An image index holds one image for each platform: the target chooses.
             verdict = verify(read_contents(Path(name), target=target), target)
+            verdict = replace(verdict, findings=(*broken_wheel(Path(name), target), *verdict.findings))
             failed = failed or not verdict.fits
             results.append({"thing": name, "target": target.name, **verdict.to_json()})
             if not options["as_json"]:
@@ -46,6 +52,37 @@ def command(**options: Any) -> int:
     if options["as_json"]:
         click.echo(json.dumps({"verified": results}, indent=2))
     return 1 if failed else 0
+
+
+def broken_wheel(path: Path, target: Target) -> tuple[Finding, ...]:
+    """Read a wheel as `install` would, every byte against RECORD, and return what it would be refused for."""
+    if path.suffix != ".whl" or not path.is_file():
+        return ()
+    from crossdock.archive.wheel import Wheel
+    from crossdock.inspect.finding import Finding, Severity
+    from crossdock.ship.assemble import path_rules
+
+    try:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
+            Wheel.open(buffer, path.name, rules=path_rules(target)) as wheel,
+        ):
+            for item in wheel.files:
+                for _chunk in wheel.stream(item):
+                    pass
+    except ArchiveError as error:
+        message = "; ".join([error.message, *error.places])
+        return (
+            Finding(
+                code=error.code,
+                severity=Severity.ERROR,
+                message=message,
+                wheel=path.name,
+                hint=error.hint or "",
+            ),
+        )
+    return ()
 
 
 def _print(name: str, target: str, verdict: Verdict) -> None:

@@ -57,12 +57,16 @@ def find_arch(word: str) -> Arch:
     )
 
 
+#: A beginning of fewer letters says nothing.
+_TELLING = 3
+
+
 def nearest(word: str, names: Iterable[str]) -> str:
     """Return at most two of `names` that `word` may have meant, for a hint; empty if none is near."""
     import difflib
 
     known = list(names)
-    begun = [name for name in known if name.startswith(word)] if word else []
+    begun = [name for name in known if len(word) >= _TELLING and name.startswith(word)]
     near = difflib.get_close_matches(word, known, n=8, cutoff=0.6)
     # What goes on from here, then letters that changed places (`arm46`), are likelier than any other slip.
     swapped = [name for name in near if sorted(name) == sorted(word)]

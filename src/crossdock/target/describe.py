@@ -8,7 +8,6 @@ from crossdock.target.markers import choices, environment
 from crossdock.target.model import Arch, Implementation, LibcKind, Os, Target
 from crossdock.target.names import canonical_name
 from crossdock.target.presets import presets
-from crossdock.target.pythons import python_name
 from crossdock.target.tags import platform_tags, wheel_tags
 from crossdock.target.words import WORDS, ArchWords
 
@@ -40,7 +39,7 @@ def describe(target: Target) -> dict[str, Any]:
     return {
         "name": target.name or canonical_name(target),
         "canonical": canonical_name(target),
-        "python": python_name(target.python),
+        "python": _python(target),
         "assumed": list(target.assumed),
         "oci_platform": oci_platform(target),
         "wheel_platform_tags": list(platform_tags(target)),
@@ -60,6 +59,12 @@ def describe(target: Target) -> dict[str, Any]:
 
 def _is_glibc(target: Target) -> bool:
     return target.libc is not None and target.libc.kind is LibcKind.GLIBC
+
+
+def _python(target: Target) -> str:
+    python = target.python
+    name = "PyPy" if python.implementation is Implementation.PYPY else "CPython"
+    return f"{name} {python.full or python.short}{', free-threaded' if python.free_threaded else ''}"
 
 
 def _markers(target: Target) -> dict[str, str]:

@@ -60,8 +60,25 @@ def _with_python(name: str) -> Target | None:
     found = re.fullmatch(_WITH_PYTHON, name, re.IGNORECASE)
     if found is None:
         return None
+    python = parse_python(found["python"])
     place = parse_place(found["place"])
-    return None if place is None else _target(place, parse_python(found["python"]), name)
+    return (
+        _preset_with_python(found["place"], python, name) if place is None else _target(place, python, name)
+    )
+
+
+def _preset_with_python(place: str, python: Python, name: str) -> Target | None:
+    """Read cp313-debian-bookworm-arm64: a place of the distribution, with another Python than its own."""
+    target = _preset(place, python)
+    if target is None:
+        return None
+    if target.python != python:
+        raise TargetError(
+            f"`{name}` says two Pythons",
+            code="E-TARGET-PYTHON",
+            hint=f"`{place}` is Python {target.python.short}",
+        )
+    return replace(target, name=name)
 
 
 def _pex(name: str) -> Target | None:
