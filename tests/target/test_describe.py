@@ -92,6 +92,18 @@ def test_where_another_tools_word_says_less() -> None:
     assert not notes("lambda-python3.12-arm64")
 
 
+@pytest.mark.parametrize(
+    ("name", "python"),
+    [
+        ("cp312-win_amd64", "CPython 3.12"),
+        ("3.13.2t-win_amd64", "CPython 3.13.2, free-threaded"),
+        ("pypy311_pp73-win_amd64", "PyPy 3.11"),
+    ],
+)
+def test_its_python_in_words(name: str, python: str) -> None:
+    assert describe(parse_target(name))["python"] == python
+
+
 def test_one_of_a_few() -> None:
     value = describe(parse_target("cp313-ios_arm64_iphoneos"))
     assert value["markers"]["platform_system"] == "iOS or iPadOS"
