@@ -158,6 +158,8 @@ def test_an_open_answer_says_where_it_turns() -> None:
     assert said("python_full_version >= '3.12.1'") == (
         "3.12.1 and newer; give the patch version, for example --python 3.12.1"
     )
+    assert said("python_full_version > '3.12'").startswith("3.12.1 and newer;")
+    assert said("python_full_version <= '3.12'").startswith("3.12.0;")
     assert said("python_full_version < '3.12.4'").startswith("3.12.0 to 3.12.3;")
     assert said("python_full_version == '3.12.4'").startswith("3.12.4;")
     assert said("python_full_version != '3.12.4'").startswith("3.12.0 to 3.12.3, 3.12.5 and newer;")

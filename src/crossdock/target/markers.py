@@ -261,10 +261,13 @@ def _over(patches: Iterable[int], truth: Callable[[str], Truth], text: str, targ
 
 
 def _patches(texts: Iterable[str], target: Target) -> list[int]:
-    """Return a patch version of every slice: 0, each that is written and its neighbours, the last."""
+    """Return a patch version of every slice: each that is written and its neighbours, the first and the last.
+
+    `3.12` alone is written for 3.12.0: `> "3.12"` turns behind it.
+    """
     import re
 
-    patches = {0, _LAST_PATCH}
+    patches = {0, 1, _LAST_PATCH}
     pattern = re.compile(rf"(?<![\d.]){target.python.major}\.{target.python.minor}\.(\d{{1,4}})(?!\d)")
     for text in texts:
         for found in pattern.findall(text):

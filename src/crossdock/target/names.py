@@ -26,10 +26,10 @@ _PYODIDE = {12: (2024, 0), 13: (2025, 0), 14: (2026, 0)}
 #: Names longer than this are refused before any pattern sees them.
 _LIMIT = 200
 
-#: cp312-linux-aarch64-glibc2.34 and cibuildwheel's cp312-manylinux_aarch64.
+#: cp312-linux-aarch64-glibc2.34, cibuildwheel's cp312-manylinux_aarch64, a wheel's cp313-cp313t-win_arm64.
 _WITH_PYTHON = (
     r"(?P<python>(?:cp|pp)3\d{1,2}t?|pypy3\.?\d{1,2}(?:\.\d+)?(?:_pp\d+)?"
-    r"|3\.\d{1,2}(?:\.\d+(?:(?:a|b|rc)\d+)?)?t?)-(?P<place>.+)"
+    r"|3\.\d{1,2}(?:\.\d+(?:(?:a|b|rc)\d+)?)?t?)-(?:(?P<abi>cp3\d{1,2}t?|pypy3\d{1,2}_pp\d+)-)?(?P<place>.+)"
 )
 _BEGINNINGS = ("cp", "pp", "pypy", "3.")
 
@@ -61,6 +61,8 @@ def _with_python(name: str) -> Target | None:
     if found is None:
         return None
     python = parse_python(found["python"])
+    if found["abi"]:
+        python = _of_abi(found["abi"].lower(), python, name)
     place = parse_place(found["place"])
     return (
         _preset_with_python(found["place"], python, name) if place is None else _target(place, python, name)
@@ -88,14 +90,17 @@ def _pex(name: str) -> Target | None:
     place = None if found is None else parse_place(found["place"])
     if found is None or place is None:
         return None
-    # The ABI says it all but the patch version: the implementation, its own version, free-threading.
-    python = parse_python(found["abi"])
-    own = "pp" if python.abi else "cp"
-    if (own, python.minor) != (found["name"], int(found["minor"])):
+    word = "pypy" if found["name"] == "pp" else ""
+    said = parse_python(f"{word}3.{found['minor']}{found['patch'] or ''}")
+    return _target(place, _of_abi(found["abi"], said, name), name)
+
+
+def _of_abi(abi: str, said: Python, name: str) -> Python:
+    """Return the ABI's Python, which says all but the patch version: free-threading, PyPy's own version."""
+    python = parse_python(abi)
+    if (python.implementation, python.version) != (said.implementation, said.version):
         raise TargetError(f"version and ABI of `{name}` contradict each other", code="E-TARGET-UNKNOWN")
-    if found["patch"]:
-        python = replace(python, patch=int(found["patch"][1:]))
-    return _target(place, python, name)
+    return replace(python, patch=said.patch, prerelease=said.prerelease)
 
 
 def _of_place(name: str, default: Python | None) -> Target | None:
