@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _ENGINE: Any = zlib
 with suppress(ImportError):
     # The same bytes in half the time where the extra `fast` is installed: docs/dependencies.md.
-    from zlib_ng import zlib_ng as _ENGINE  # type: ignore[no-redef]
+    from zlib_ng import zlib_ng as _ENGINE  # noqa: N812  # one name for either
 
 _ERRORS = (zlib.error, _ENGINE.error)
 
