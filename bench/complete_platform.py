@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from crossdock.target.names import parse_python, parse_target
-
 from crossdock.target.tags import wheel_tags
 
 

@@ -7,7 +7,7 @@ index it is set up for; each wheel is fetched, its facts are kept, and it is del
 """
 
 # A tool of the developers, not part of the package: it prints, and its functions speak for themselves.
-# ruff: noqa: D103, INP001, S310, T201
+# ruff: noqa: S310
 
 from __future__ import annotations
 

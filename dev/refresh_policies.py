@@ -6,7 +6,6 @@ lives in known_libraries.toml and is not touched.
 """
 
 # A tool of the developers, not part of the package.
-# ruff: noqa: D103, INP001
 
 from __future__ import annotations
 
