@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,3 +84,13 @@ def test_every_variable_of_our_own_is_documented() -> None:
     source = "\n".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
     for name in sorted(set(re.findall(r"\"(CROSSDOCK_[A-Z]+)\"", source))):
         assert f"`{name}`" in page, name
+
+
+def test_every_dependency_is_justified() -> None:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = [*table["project"]["optional-dependencies"].values(), *table["dependency-groups"].values()]
+    asked = [*table["project"]["dependencies"], *(item for group in groups for item in group)]
+    names = {re.split(r"[<>=~! \[]", item)[0] for item in asked if isinstance(item, str)}
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    missing = {name for name in names if not re.search(rf"\b{re.escape(name)}\b", page)}
+    assert not missing, f"say in docs/dependencies.md what these are for: {', '.join(sorted(missing))}"
