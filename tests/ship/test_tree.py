@@ -8,22 +8,28 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from crossdock.errors import ShipError
 from crossdock.ship.kept import FIXED_MTIME
 from crossdock.ship.receipt import Receipt
-from crossdock.ship.tree import RECEIPT, DamagedSourceError, LinkMode, PlacedFile, write_tree
+from crossdock.ship.tree import RECEIPT, DamagedSourceError, LinkMode, PlacedFile, TreeChange, write_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass
 class Store:
     """Contents by hash, as unpacked wheels hold them."""
 
-    directory: object
+    directory: Path
 
-    def place(self, _path, content, *, executable=False, shareable=True):
+    def place(
+        self, _path: str, content: bytes, *, executable: bool = False, shareable: bool = True
+    ) -> PlacedFile:
         digest = hashlib.sha256(content).hexdigest()
         source = self.directory / (digest + ("x" if executable else ""))
         if not source.exists():
@@ -34,23 +40,23 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Store:
     directory = tmp_path / "store"
     directory.mkdir()
     return Store(directory)
 
 
-def receipt_of(store, placed):
+def receipt_of(store: Store, placed: Mapping[str, PlacedFile]) -> PlacedFile:
     content = Receipt(target="t", files={path: entry.sha256 for path, entry in placed.items()}).to_bytes()
     return store.place(RECEIPT, content, shareable=False)
 
 
-def write(root, store, files, **options):
+def write(root: Path, store: Store, files: Mapping[str, bytes], mode: LinkMode = LinkMode.AUTO) -> TreeChange:
     placed = {path: store.place(path, content) for path, content in files.items()}
-    return write_tree(root, placed, receipt_of(store, placed), **options)
+    return write_tree(root, placed, receipt_of(store, placed), mode=mode)
 
 
-def content_of(root):
+def content_of(root: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))
@@ -58,21 +64,21 @@ def content_of(root):
     }
 
 
-def test_a_new_directory_holds_exactly_the_files(tmp_path, store):
+def test_a_new_directory_holds_exactly_the_files(tmp_path: Path, store: Store) -> None:
     change = write(tmp_path / "out", store, {"a/b.py": b"1", "c.py": b"2"})
     assert content_of(tmp_path / "out") == {"a/b.py": b"1", "c.py": b"2"}
     assert change == (2, 0, 0)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_an_empty_directory_is_filled(tmp_path, store):
+def test_an_empty_directory_is_filled(tmp_path: Path, store: Store) -> None:
     (tmp_path / "out").mkdir()
     write(tmp_path / "out", store, {"a.py": b"1"})
     assert content_of(tmp_path / "out") == {"a.py": b"1"}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o027])
-def test_modes_and_dates_tell_nothing_of_the_host(tmp_path, store, umask):
+def test_modes_and_dates_tell_nothing_of_the_host(tmp_path: Path, store: Store, umask: int) -> None:
     before = os.umask(umask)
     try:
         placed = {
@@ -90,7 +96,7 @@ def test_modes_and_dates_tell_nothing_of_the_host(tmp_path, store, umask):
     assert {int(p.stat().st_mtime) for p in root.rglob("*") if p.is_file()} == {FIXED_MTIME}
 
 
-def test_package_files_are_links_and_data_files_are_copies(tmp_path, store):
+def test_package_files_are_links_and_data_files_are_copies(tmp_path: Path, store: Store) -> None:
     shared = store.place("a.py", b"1")
     own = store.place("etc/a.conf", b"2", shareable=False)
     placed = {"a.py": shared, "etc/a.conf": own}
@@ -99,12 +105,12 @@ def test_package_files_are_links_and_data_files_are_copies(tmp_path, store):
     assert (tmp_path / "out/etc/a.conf").stat().st_nlink == 1
 
 
-def test_copy_mode_shares_nothing_with_the_store(tmp_path, store):
+def test_copy_mode_shares_nothing_with_the_store(tmp_path: Path, store: Store) -> None:
     write(tmp_path / "out", store, {"a.py": b"1"}, mode=LinkMode.COPY)
     assert (tmp_path / "out/a.py").stat().st_nlink == 1
 
 
-def test_sync_removes_what_is_no_longer_locked_and_keeps_the_rest(tmp_path, store):
+def test_sync_removes_what_is_no_longer_locked_and_keeps_the_rest(tmp_path: Path, store: Store) -> None:
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1", "old/b.py": b"2", "old/c/d.py": b"3"})
     inode = (root / "a.py").stat().st_ino
@@ -115,7 +121,7 @@ def test_sync_removes_what_is_no_longer_locked_and_keeps_the_rest(tmp_path, stor
     assert (root / "a.py").stat().st_ino == inode
 
 
-def test_sync_touches_nothing_foreign(tmp_path, store):
+def test_sync_touches_nothing_foreign(tmp_path: Path, store: Store) -> None:
     root = tmp_path / "out"
     write(root, store, {"pkg/a.py": b"1"})
     (root / "pkg/mine.txt").write_bytes(b"mine")
@@ -124,7 +130,7 @@ def test_sync_touches_nothing_foreign(tmp_path, store):
     assert content_of(root) == {"app.py": b"app", "other.py": b"2", "pkg/mine.txt": b"mine"}
 
 
-def test_a_foreign_file_in_the_way_is_named_and_nothing_changes(tmp_path, store):
+def test_a_foreign_file_in_the_way_is_named_and_nothing_changes(tmp_path: Path, store: Store) -> None:
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1"})
     (root / "b.py").write_bytes(b"mine")
@@ -135,7 +141,7 @@ def test_a_foreign_file_in_the_way_is_named_and_nothing_changes(tmp_path, store)
     assert content_of(root) == {"a.py": b"1", "b.py": b"mine"}
 
 
-def test_an_edited_file_of_ours_is_restored(tmp_path, store):
+def test_an_edited_file_of_ours_is_restored(tmp_path: Path, store: Store) -> None:
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1"}, mode=LinkMode.COPY)
     (root / "a.py").write_bytes(b"edited")
@@ -143,7 +149,7 @@ def test_an_edited_file_of_ours_is_restored(tmp_path, store):
     assert content_of(root) == {"a.py": b"1"}
 
 
-def test_a_file_may_become_a_directory_and_back(tmp_path, store):
+def test_a_file_may_become_a_directory_and_back(tmp_path: Path, store: Store) -> None:
     root = tmp_path / "out"
     write(root, store, {"a": b"1"})
     write(root, store, {"a/b.py": b"2"})
@@ -152,7 +158,7 @@ def test_a_file_may_become_a_directory_and_back(tmp_path, store):
     assert content_of(root) == {"a": b"3"}
 
 
-def test_a_replaced_source_takes_its_bytecode_along(tmp_path, store):
+def test_a_replaced_source_takes_its_bytecode_along(tmp_path: Path, store: Store) -> None:
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1", "b.py": b"1"})
     cache = root / "__pycache__"
@@ -163,7 +169,7 @@ def test_a_replaced_source_takes_its_bytecode_along(tmp_path, store):
     assert [path.name for path in cache.iterdir()] == ["b.cpython-312.pyc"]
 
 
-def test_links_planted_in_the_directory_are_not_followed(tmp_path, store):
+def test_links_planted_in_the_directory_are_not_followed(tmp_path: Path, store: Store) -> None:
     root, outside = tmp_path / "out", tmp_path / "outside"
     outside.mkdir()
     (outside / "a.py").write_bytes(b"precious")
@@ -175,7 +181,7 @@ def test_links_planted_in_the_directory_are_not_followed(tmp_path, store):
     assert (outside / "a.py").read_bytes() == b"precious"
 
 
-def test_removal_does_not_go_through_a_planted_link(tmp_path, store):
+def test_removal_does_not_go_through_a_planted_link(tmp_path: Path, store: Store) -> None:
     root, outside = tmp_path / "out", tmp_path / "outside"
     outside.mkdir()
     (outside / "a.py").write_bytes(b"precious")
@@ -188,7 +194,7 @@ def test_removal_does_not_go_through_a_planted_link(tmp_path, store):
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/../../evil"])
-def test_a_receipt_that_names_files_outside_is_refused(tmp_path, store, name):
+def test_a_receipt_that_names_files_outside_is_refused(tmp_path: Path, store: Store, name: str) -> None:
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1"})
     (tmp_path / "evil").write_bytes(b"precious")
@@ -199,14 +205,14 @@ def test_a_receipt_that_names_files_outside_is_refused(tmp_path, store, name):
     assert (tmp_path / "evil").read_bytes() == b"precious"
 
 
-def test_a_file_instead_of_the_directory_is_refused(tmp_path, store):
+def test_a_file_instead_of_the_directory_is_refused(tmp_path: Path, store: Store) -> None:
     (tmp_path / "out").write_bytes(b"mine")
     with pytest.raises(ShipError) as caught:
         write(tmp_path / "out", store, {"a.py": b"1"})
     assert caught.value.code == "E-SHIP-NOT-A-DIRECTORY"
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path, store):
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, store: Store) -> None:
     placed = {
         "a.py": store.place("a.py", b"1"),
         "b.py": PlacedFile("0" * 64, 1, False, "/nowhere/at/all", True),
@@ -218,7 +224,9 @@ def test_a_failure_leaves_nothing_behind(tmp_path, store):
 
 @pytest.mark.parametrize("mode", [LinkMode.AUTO, LinkMode.COPY])
 @pytest.mark.parametrize("edit", ["append", "same size"])
-def test_a_file_of_the_store_that_was_edited_is_not_shipped(tmp_path, store, mode, edit):
+def test_a_file_of_the_store_that_was_edited_is_not_shipped(
+    tmp_path: Path, store: Store, mode: LinkMode, edit: str
+) -> None:
     placed = {"a.py": store.place("a.py", b"1")}
     with Path(placed["a.py"].source).open("r+b") as file:
         file.write(b"2" if edit == "same size" else b"22")
@@ -227,14 +235,17 @@ def test_a_file_of_the_store_that_was_edited_is_not_shipped(tmp_path, store, mod
     assert not (tmp_path / "out").exists()
 
 
-def test_a_sync_that_was_cut_short_is_finished_by_the_next(tmp_path, store, monkeypatch):
+def test_a_sync_that_was_cut_short_is_finished_by_the_next(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "out"
     write(root, store, {"a.py": b"1", "b.py": b"2"})
     from crossdock.ship import sync
+    from crossdock.ship.tree import put as real
 
-    real, calls = sync.put, []
+    calls: list[str] = []
 
-    def put(path, entry, mode):
+    def put(path: str, entry: PlacedFile, mode: LinkMode) -> None:
         calls.append(path)
         if len(calls) == 2:
             raise KeyboardInterrupt
