@@ -65,7 +65,7 @@ def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Ga
     """
     for selection in selections:
         selection.require()
-        _refuse_native(selection)
+        _refuse_native(lock, selection, means)
     hands = _Hands(lock, means)
     with ThreadPoolExecutor(_UNPACKERS) as pool:
         wanted = {
@@ -109,7 +109,9 @@ def sdist_is_pure(lock: Lock, package: LockedPackage, means: Means) -> bool | No
 
         from crossdock.archive.sdist import Sdist
 
-        with blob.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        with blob.open("rb") as source:
+            # Not closed here: a refusal's traceback still holds views of it, and closing would hide it.
+            buffer = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
             known = list(Sdist.open(buffer, file.filename).native_sources)
         means.store.put_fact("native", key, known)
     return not known
@@ -283,21 +285,25 @@ def _direct_url(choice: Choice) -> bytes | None:
     return json.dumps(value, sort_keys=True).encode()
 
 
-def _refuse_native(selection: Selection) -> None:
-    """Refuse, before anything is fetched, what can only be had by compiling for the target."""
-    native = [choice for choice in selection.choices if choice.kind is Kind.SDIST and _is_native(choice)]
+def _refuse_native(lock: Lock, selection: Selection, means: Means) -> None:
+    """Refuse, before any wheel is fetched, what can only be had by compiling for the target."""
+    native = [choice for choice in selection.choices if _is_native(lock, choice, means)]
     if native:
-        more = f" and {len(native) - 1} more" if len(native) > 1 else ""
+        more = f" and {len(native) - 1} more have" if len(native) > 1 else " has"
         raise LockError(
-            f"`{native[0].package}`{more} has no wheel for {selection.target.name} and must be cross-built",
+            f"`{native[0].package}`{more} no wheel for {selection.target.name} and must be cross-built",
             code="E-LOCK-NATIVE",
             places=[f"{choice.package.place} {choice.package}: {choice.reason}" for choice in native],
             hint="`crossdock plan` names the newest versions with a wheel, `crossdock lock --prefer-wheels` takes them",
         )
 
 
-def _is_native(choice: Choice) -> bool:
-    return purity_from_wheels(choice.package) is False
+def _is_native(lock: Lock, choice: Choice, means: Means) -> bool:
+    """Tell by the wheels of the same version, or else by its content, that a source distribution compiles."""
+    if choice.file is None or choice.file.filename.endswith(".whl"):
+        return False
+    pure = purity_from_wheels(choice.package)
+    return (sdist_is_pure(lock, choice.package, means) if pure is None else pure) is False
 
 
 def _audited(store: Store, selection: Selection, wheels: tuple[WheelInHand, ...]) -> Gathered:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossdock.cli.console import warn
-from crossdock.cli.index import project_files
-from crossdock.cli.locking import resolve_options, source_of, static_version_of
+from crossdock.cli.locking import resolve_source, source_of
 from crossdock.cli.options import index_options, run_options, source_options, target_options
 from crossdock.cli.session import Session
 from crossdock.errors import UsageError
@@ -17,7 +16,6 @@ from crossdock.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossdock.lock.resolve import Resolved, ResolveOptions
     from crossdock.lock.source import Source
 
 
@@ -47,7 +45,9 @@ def command(**options: Any) -> int:
     session = Session(options)
     source = source_of(session, relock=True)
     path = _output(session, source)
-    resolved, notes = _resolve(session, source, path)
+    wanted = session.options["prefer_wheels"]
+    wheels = session.project.settings.prefer_wheels if wanted is None else bool(wanted)
+    resolved, notes = resolve_source(session, source, path, prefer_wheels=wheels)
     for text in notes:
         warn(text)
     if options["output"] == "-":
@@ -83,32 +83,3 @@ def _output(session: Session, source: Source) -> Path:
             hint="PEP 751 says so, and pip and uv take no other name",
         )
     return path
-
-
-def _resolve(session: Session, source: Source, path: Path) -> tuple[Resolved, list[str]]:
-    from crossdock.lock.resolve import resolve
-
-    options = resolve_options(session)
-    static = static_version_of(session)
-
-    def once(asked: ResolveOptions) -> Resolved:
-        return resolve(
-            source,
-            session.targets,
-            environ=session.uv[1],
-            options=asked,
-            lock_directory=path.parent,
-            filename=path.name,
-            static_version=static,
-        )
-
-    wanted = session.options["prefer_wheels"]
-    if not (session.project.settings.prefer_wheels if wanted is None else wanted):
-        return once(options), []
-    from crossdock.lock.prefer import prefer_wheels
-
-    preferred = prefer_wheels(once, options, session.targets, project_files(session), formats=session.formats)
-    held = [f"held back for its wheels: {bound}" for bound in preferred.bounds]
-    for text in held:
-        session.tell(text)
-    return preferred.resolved, list(preferred.notes)

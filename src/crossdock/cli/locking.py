@@ -13,38 +13,77 @@ if TYPE_CHECKING:
 
     from crossdock.cli.session import Session
     from crossdock.lock.model import Lock
-    from crossdock.lock.resolve import ResolveOptions
+    from crossdock.lock.resolve import Resolved, ResolveOptions
     from crossdock.lock.source import Source
 
 
 def source_of(session: Session, *, relock: bool = False) -> Source:
     """Tell what SOURCE, `-r` and `-c` mean together."""
     options = session.options
-    return find_source(
+    source = find_source(
         options.get("source") or (),
         directory=session.directory,
         files=[Path(name) for name in options.get("requirement") or ()],
         constraints=[Path(name) for name in options.get("constraint") or ()],
         relock=relock,
     )
+    for word in source.requirements:
+        if (session.directory / word).is_dir():
+            session.tell(f"`{word}` is taken as a package; for the directory of that name write ./{word}")
+    if source.kind in (SourceKind.PROJECT, SourceKind.UV_LOCK) and not relock:
+        session.tell(f"{source.name}: what the project needs; the project itself is not among it")
+    return source
 
 
 def lock_of(session: Session, source: Source) -> Lock:
-    """Return the lock that `source` is, or resolve one in memory for the session's targets."""
+    """Return the lock that `source` is, or resolve one in memory for the session's targets.
+
+    Without a lock the newest versions that have wheels are taken, as pip does for `--only-binary`: nobody
+    has said which version it must be.
+    """
     if source.kind is SourceKind.LOCK and source.path is not None:
         from crossdock.lock.pylock import read_lock
 
         return read_lock(source.path)
+    session.tell(f"Resolving {source.name} (no lock: `crossdock lock` keeps one)")
+    path = source.directory / "pylock.toml"
+    resolved, notes = resolve_source(
+        session, source, path, prefer_wheels=source.kind is not SourceKind.UV_LOCK
+    )
+    for text in notes:
+        session.tell(text)
+    return resolved.lock
+
+
+def resolve_source(
+    session: Session, source: Source, path: Path, *, prefer_wheels: bool
+) -> tuple[Resolved, list[str]]:
+    """Resolve `source` for the session's targets into a lock at `path` (not written); notes are for the user."""
     from crossdock.lock.resolve import resolve
 
-    session.tell(f"Resolving {source.name} (no lock: `crossdock lock` keeps one)")
-    return resolve(
-        source,
-        session.targets,
-        environ=session.uv[1],
-        options=resolve_options(session),
-        static_version=static_version_of(session),
-    ).lock
+    options, static = resolve_options(session), static_version_of(session)
+
+    def once(asked: ResolveOptions) -> Resolved:
+        return resolve(
+            source,
+            session.targets,
+            environ=session.uv[1],
+            options=asked,
+            lock_directory=path.parent,
+            filename=path.name,
+            static_version=static,
+        )
+
+    if not prefer_wheels:
+        return once(options), []
+    from crossdock.cli.index import project_files
+    from crossdock.lock.prefer import prefer_wheels as search
+
+    files = project_files(session)
+    preferred = search(once, options, session.targets, files, formats=session.formats)
+    for bound in preferred.bounds:
+        session.tell(f"held back for its wheels: {bound}")
+    return preferred.resolved, list(preferred.notes)
 
 
 def static_version_of(session: Session) -> Callable[[str], str | None]:

@@ -55,12 +55,13 @@ def command(**options: Any) -> int:
     lock = lock_of(session, source_of(session))
     outcomes = [(target, _outcome(session, lock, target)) for target in session.targets]
     grid = make_plan(outcomes, is_pure=_purity(session, lock))
-    if options["newest"] and not options["offline"] and grid.without_wheel():
+    asked = options["newest"] and not options["offline"] and bool(grid.without_wheel())
+    if asked:
         grid = grid.with_newest(_newest(session, grid))
     if options["as_json"]:
         click.echo(json.dumps(grid.to_json(), indent=2))
     else:
-        _print(grid)
+        _print(grid, asked=asked)
     return 0 if grid.possible else 1
 
 
@@ -102,7 +103,7 @@ def _newest(session: Session, grid: PlanGrid) -> dict[tuple[str, int], Newest]:
     return found
 
 
-def _print(grid: PlanGrid) -> None:
+def _print(grid: PlanGrid, *, asked: bool) -> None:
     names = [target.name or target.key[:12] for target in grid.targets]
     table = [["package", *names]]
     colours: list[list[str]] = [["bold"] * (len(names) + 1)]
@@ -120,7 +121,7 @@ def _print(grid: PlanGrid) -> None:
                 for text, width, shade in zip(line, widths, shades, strict=True)
             ).rstrip()
         )
-    _print_reasons(grid, names)
+    _print_reasons(grid, names, asked=asked)
 
 
 def _painted(text: str, colour: str) -> str:
@@ -145,7 +146,7 @@ def _totals(grid: PlanGrid, column: int) -> str:
         return "refused"
     totals = grid.totals[column]
     parts = [
-        f"{count} {_SHOWN[state][0]}"
+        f"{count} {_SHOWN[state][0]}{'s' if count != 1 and state == 'wheel' else ''}"
         for state, count in sorted(totals.counts.items(), key=_order)
         if state != "not-needed"
     ]
@@ -156,16 +157,16 @@ def _order(item: tuple[State, int]) -> int:
     return list(_SHOWN).index(item[0])
 
 
-def _print_reasons(grid: PlanGrid, names: list[str]) -> None:
+def _print_reasons(grid: PlanGrid, names: list[str], *, asked: bool) -> None:
     for column, error in grid.refused.items():
         click.echo(f"\n{names[column]}: {error}")
     lines: dict[tuple[str, str, str], list[str]] = {}
     for row, column in grid.without_wheel():
         cell = row.cells[column]
         if cell is not None:
-            advice = (
-                f"; newest with a wheel: {cell.newest.version} ({cell.newest.tag})" if cell.newest else ""
-            )
+            advice = "; no version on the index has a wheel that fits" if asked else ""
+            if cell.newest is not None:
+                advice = f"; newest with a wheel: {cell.newest.version} ({cell.newest.tag})"
             key = (
                 f"{row.name} {row.version or ''}".rstrip(),
                 str(_SHOWN[cell.state][0]),
