@@ -18,8 +18,11 @@ from crossdock.errors import CrossdockError, UsageError
 
 if TYPE_CHECKING:
     from crossdock.ship.prepared import Prepared
-    from crossdock.ship.tree import LinkMode
+    from crossdock.ship.tree import LinkMode, TreeChange
     from crossdock.target.model import Target
+
+#: Other processes may be healing the same store: each time is one more chance, not a loop.
+_ATTEMPTS = 5
 
 
 @click.command(
@@ -65,7 +68,7 @@ def command(**options: Any) -> int:
     for shipment, target, prepared in zip(keys, session.targets, ready, strict=True):
         below = directory_name(target) if many else "."
         directory = root / below
-        results.append(_install(session, target, prepared, directory, mode))
+        results.append(_install(session, target, shipment, prepared, directory=directory, mode=mode))
         part = {"key": shipment, "directory": below, "target": target.name, "mode": str(mode)}
         parts.append({**part, "quiet": session.quiet})
     if asked.keys and not any(prepared.facts["findings"] or prepared.facts["notes"] for prepared in ready):
@@ -141,17 +144,12 @@ def directory_name(target: Target) -> str:
 
 
 def _install(
-    session: Session, target: Target, prepared: Prepared, directory: Path, mode: LinkMode
+    session: Session, target: Target, key: str, prepared: Prepared, *, directory: Path, mode: LinkMode
 ) -> dict[str, Any]:
-    from crossdock.ship.tree import DamagedSourceError, remove_stale_work, write_tree
+    from crossdock.ship.tree import remove_stale_work
 
     remove_stale_work(directory)
-    try:
-        change = write_tree(directory, prepared.files, prepared.receipt, mode=mode)
-    except DamagedSourceError:
-        # Pruned by another process, or edited through a link: laid out again, the store heals itself.
-        prepared = _lay_out(session, Asked(session))[1][session.targets.index(target)]
-        change = write_tree(directory, prepared.files, prepared.receipt, mode=mode)
+    prepared, change = _written(session, target, key, prepared, directory=directory, mode=mode)
     for text in prepared.facts["notes"]:
         warn(text)
     if not session.quiet:
@@ -169,3 +167,25 @@ def _link_mode(text: str | None) -> LinkMode:
         raise UsageError(
             f"no link mode `{text}`", code="E-SETTINGS-VALUE", hint=f"known: {', '.join(LinkMode)}"
         ) from error
+
+
+def _written(
+    session: Session, target: Target, key: str, prepared: Prepared, *, directory: Path, mode: LinkMode
+) -> tuple[Prepared, TreeChange]:
+    """Write a tree, from a shipment that is laid out again as long as the store's files turn out damaged."""
+    from crossdock.errors import StoreError
+    from crossdock.ship.prepared import forget
+    from crossdock.ship.tree import DamagedSourceError, write_tree
+
+    for _attempt in range(_ATTEMPTS):
+        try:
+            return prepared, write_tree(directory, prepared.files, prepared.receipt, mode=mode)
+        except DamagedSourceError:
+            # Pruned by another process, or edited through a link: the store heals itself.
+            forget(session.store, key)
+            prepared = _lay_out(session, Asked(session))[1][session.targets.index(target)]
+    raise StoreError(
+        f"`{session.store.root}` is changed while `{directory}` is written from it",
+        code="E-STORE-UNSTABLE",
+        hint="is another program writing into the store? `crossdock cache verify` checks it",
+    )

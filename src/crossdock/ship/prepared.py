@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from crossdock.errors import StoreError
 from crossdock.ship.kept import FIXED_MTIME, content_name
 from crossdock.ship.tree import PlacedFile
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Raised whenever what is written below changes its form.
 _FORM = 1
+
+#: Other processes may drop a shipment while it is read: it is laid out again, but not for ever.
+_ATTEMPTS = 8
 
 _INDEX = "shipment.json"
 _RECEIPT = "receipt"
@@ -47,12 +51,27 @@ def find_prepared(store: Store, key: str) -> Prepared | None:
 
 
 def prepare(store: Store, key: str, shipment: Shipment, facts: dict[str, Any]) -> Prepared:
-    """Keep `shipment` and `facts` in the store under `key` and return it ready to be written."""
-    store.drop_tree("shipment", _key(key))
-    directory = store.tree(
-        "shipment", _key(key), lambda work: _write(work, store.root, shipment, facts), prove=_no_proof
+    """Keep `shipment` and `facts` in the store under `key` and return it ready to be written.
+
+    What another process laid out the same way meanwhile is taken: it may be linking from it.
+    """
+    wanted = json.loads(json.dumps(facts))
+    for _attempt in range(_ATTEMPTS):
+        directory = store.tree(
+            "shipment", _key(key), lambda work: _write(work, store.root, shipment, facts), prove=_no_proof
+        )
+        try:
+            found = _load(directory, store.root)
+        except (LookupError, ValueError, OSError):
+            found = None
+        if found is not None and found.facts == wanted:
+            return found
+        store.drop_tree("shipment", _key(key))
+    raise StoreError(
+        f"`{store.root}` changes while it is written",
+        code="E-STORE-UNSTABLE",
+        hint="is another program writing into the store? `crossdock cache verify` checks it",
     )
-    return _load(directory, store.root)
 
 
 def forget(store: Store, key: str) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from crossdock.errors import ShipError
-from crossdock.ship.kept import FIXED_MTIME
+from crossdock.ship.kept import FIXED_MTIME, has_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,12 +181,17 @@ def put(path: str, entry: PlacedFile, mode: LinkMode) -> None:
         # Another file system, one without links, too many links, or a store of another user.
         _copy(source, path, size, executable=executable)
         return
-    _check(os.stat(path), source, size)
+    _check(os.stat(path), source, size, executable=executable)
 
 
-def _check(found: os.stat_result, source: str, size: int) -> None:
-    # An edit through another link changes the date, a cut changes the size: docs/adr/0003.
-    if found.st_size != size or int(found.st_mtime) != FIXED_MTIME:
+def _check(found: os.stat_result, source: str, size: int, *, executable: bool) -> None:
+    # An edit through another link changes the date, a cut changes the size: docs/adr/0003. A mode that was
+    # changed there would be shipped too.
+    if (
+        found.st_size != size
+        or int(found.st_mtime) != FIXED_MTIME
+        or not has_mode(found, executable=executable)
+    ):
         raise DamagedSourceError(source)
 
 
@@ -196,7 +201,7 @@ def _copy(source: str, path: str, size: int, *, executable: bool) -> None:
     except FileNotFoundError as error:
         raise DamagedSourceError(source) from error
     with reader:
-        _check(os.stat(reader.fileno()), source, size)
+        _check(os.stat(reader.fileno()), source, size, executable=executable)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
         with open(descriptor, "wb") as writer:
             shutil.copyfileobj(reader, writer, 1 << 20)

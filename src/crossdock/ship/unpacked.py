@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import StoreError
 from crossdock.ship.installed import Layout, PayloadFile, WheelFacts, wheel_facts
-from crossdock.ship.kept import FIXED_MTIME, content_name
+from crossdock.ship.kept import FIXED_MTIME, content_name, has_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -219,6 +219,7 @@ def _looks_whole(directory: Path, facts: WheelFacts) -> bool:
                     found.st_size != size
                     or int(found.st_mtime) != FIXED_MTIME
                     or not stat.S_ISREG(found.st_mode)
+                    or not has_mode(found, executable=entry.name.endswith("x"))
                 ):
                     return False
                 seen += 1
