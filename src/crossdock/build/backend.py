@@ -15,6 +15,8 @@ from crossdock.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pyproject_hooks import BuildBackendHookCaller
+
 #: What PEP 517 says of a project without [build-system].
 _LEGACY_REQUIRES = ("setuptools >= 40.8.0",)
 _LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
@@ -57,19 +59,21 @@ def build_wheel(source: Path, work: Path, tools: BuildTools, *, python: str) -> 
     _install(requires, interpreter, tools)
     variables = _clean_environment(interpreter, work, tools)
     runner = _Runner(variables, source)
-
-    from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller
-
-    caller = BuildBackendHookCaller(
-        str(source), backend, backend_path=backend_path, runner=runner, python_executable=str(interpreter)
-    )
+    caller = _caller(source, backend, backend_path, runner, interpreter)
     output = work / "dist"
     output.mkdir()
+
+    from pyproject_hooks import BackendUnavailable
+
     try:
-        more = caller.get_requires_for_build_wheel()
-        if more:
-            _install(more, interpreter, tools)
-        name = caller.build_wheel(str(output))
+        more: object = caller.get_requires_for_build_wheel()
+        if not isinstance(more, list) or not all(isinstance(item, str) for item in more):
+            raise BuildError(
+                f"the build backend `{backend}` of `{source.name}` asks for something that is no list of requirements",
+                code="E-BUILD-BACKEND",
+            )
+        _install(more, interpreter, tools)
+        name: object = caller.build_wheel(str(output))
     except subprocess.CalledProcessError as error:
         raise BuildError(
             f"the build backend `{backend}` failed on `{source.name}`",
@@ -82,10 +86,32 @@ def build_wheel(source: Path, work: Path, tools: BuildTools, *, python: str) -> 
             f"the build backend `{backend}` of `{source.name}` cannot be imported: {error}",
             code="E-BUILD-BACKEND",
         ) from error
-    wheel = output / Path(name).name
-    if not wheel.is_file():
+    except (OSError, ValueError) as error:
+        # It ended the process well but left no answer behind, or one that is not JSON.
+        raise BuildError(
+            f"the build backend `{backend}` of `{source.name}` gave no answer",
+            code="E-BUILD-BACKEND",
+            places=runner.tail(),
+        ) from error
+    wheel = output / Path(name if isinstance(name, str) else "").name
+    if not wheel.is_file() or wheel.is_symlink():
         raise BuildError(f"the backend `{backend}` of `{source.name}` made no wheel", code="E-BUILD-BACKEND")
     return wheel
+
+
+def _caller(
+    source: Path, backend: str, backend_path: Sequence[str] | None, runner: _Runner, interpreter: Path
+) -> BuildBackendHookCaller:
+    from pyproject_hooks import BuildBackendHookCaller
+
+    try:
+        return BuildBackendHookCaller(
+            str(source), backend, backend_path=backend_path, runner=runner, python_executable=str(interpreter)
+        )
+    except ValueError as error:
+        raise BuildError(
+            f"backend-path of `{source.name}` leads out of it: {error} (PEP 517)", code="E-BUILD-PYPROJECT"
+        ) from error
 
 
 def _build_system(source: Path) -> tuple[list[str], str, list[str] | None]:

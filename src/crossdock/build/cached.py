@@ -33,8 +33,9 @@ def sdist(
     with (
         store.locked(f"build-{digest.hex}"),
         blob.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
     ):
+        # Not closed here: a refusal's traceback still holds views of it, and closing would hide the refusal.
+        buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         built = build_pure_sdist(Sdist.open(buffer, filename), tools, python=python)
     store.ingest(Digest("sha256", built.sha256), (built.content,), len(built.content))
     store.put_fact("built", key, [built.filename, built.sha256])

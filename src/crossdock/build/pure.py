@@ -53,7 +53,9 @@ def build_pure_sdist(sdist: Sdist, tools: BuildTools, *, python: str) -> BuiltWh
         work = Path(name)
         source = work / f"{sdist.name}-{sdist.version}"
         _extract(sdist, source)
-        return _build(source, work, tools, python=python, what=sdist.filename)
+        return _build(
+            source, work, tools, python=python, what=sdist.filename, project=(sdist.name, str(sdist.version))
+        )
 
 
 def build_pure_directory(directory: Path, tools: BuildTools, *, python: str) -> BuiltWheel:
@@ -80,14 +82,38 @@ def _extract(sdist: Sdist, source: Path) -> None:
         path.chmod(0o755 if file.executable else 0o644)
 
 
-def _build(source: Path, work: Path, tools: BuildTools, *, python: str, what: str) -> BuiltWheel:
+def _build(
+    source: Path,
+    work: Path,
+    tools: BuildTools,
+    *,
+    python: str,
+    what: str,
+    project: tuple[str, str] | None = None,
+) -> BuiltWheel:
     from crossdock.archive.wheel import Wheel  # only when something is built
     from crossdock.safepath import PathRules
 
     path = build_wheel(source, work, tools, python=python)
     wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
+    if project is not None:
+        _prove_same_project(wheel, what, project)
     _prove_pure(wheel, what)
     return BuiltWheel(filename=path.name, content=_canonical(wheel))
+
+
+def _prove_same_project(wheel: Wheel, what: str, project: tuple[str, str]) -> None:
+    """Refuse a wheel of another name or version than was asked for: it would be shipped under the lock's name."""
+    from packaging.utils import canonicalize_name, canonicalize_version
+
+    name, version = project
+    if canonicalize_name(wheel.name) != canonicalize_name(name) or canonicalize_version(
+        wheel.version
+    ) != canonicalize_version(version):
+        raise BuildError(
+            f"`{what}` builds a wheel of `{wheel.name} {wheel.version}`, which is not what it says it is",
+            code="E-BUILD-OTHER-PROJECT",
+        )
 
 
 def _prove_pure(wheel: Wheel, what: str) -> None:
