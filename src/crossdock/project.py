@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NEWEST_STABLE_MINOR = 15
 OLDEST_MINOR = 9
 
+#: Patch releases that a minor version may have; 3.9 had 25. 99 stands for those to come.
+_PATCHES = range(30)
+
 #: A settings or requirements file larger than this is not one.
 FILE_LIMIT = 8 << 20
 
@@ -79,6 +82,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"`{path}` is not TOML: {error}", code="E-SETTINGS-TOML") from error
+    except RecursionError as error:
+        raise UsageError(f"`{path}` is nested too deeply", code="E-SETTINGS-TOML") from error
 
 
 def _python_version_file(directory: Path) -> str | None:
@@ -153,7 +158,7 @@ def choose_python(project: Project, asked: str | None) -> tuple[str, str]:
         ) from error
     for minor in range(NEWEST_STABLE_MINOR, OLDEST_MINOR - 1, -1):
         # A minor is allowed if one of its releases is: `>=3.12.4` allows 3.12.
-        if any(allowed.contains(f"3.{minor}.{patch}") for patch in (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 20, 99)):
+        if any(allowed.contains(f"3.{minor}.{patch}") for patch in (*_PATCHES, 99)):
             return (
                 f"3.{minor}",
                 f"the newest stable Python that requires-python {project.requires_python} allows",

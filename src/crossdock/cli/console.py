@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
+#: A line of a message longer than this helps nobody.
+_LINE_LIMIT = 2000
+
 
 def wants_colour(stream: Any = None) -> bool:
     """Tell whether `stream` (standard error unless told) takes colours: NO_COLOR, FORCE_COLOR, a terminal."""
@@ -30,14 +33,29 @@ def paint(text: str, colour: str, stream: Any = None) -> str:
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if wants_colour(stream) else text
 
 
+def printable(text: str) -> str:
+    """Return a line that may go to a terminal: names in archives and on indexes are anybody's words.
+
+    Control and direction characters are shown as escapes, and what is longer than any line is cut.
+    """
+    if len(text) > _LINE_LIMIT:
+        text = f"{text[: _LINE_LIMIT // 2]} … {text[-_LINE_LIMIT // 4 :]}"
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
+        for character in text
+    )
+
+
 def note(text: str) -> None:
     """Say something on standard error."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
 
 
 def warn(text: str) -> None:
     """Warn on standard error."""
-    sys.stderr.write(f"{paint('warning:', 'yellow')} {text}\n")
+    sys.stderr.write(f"{paint('warning:', 'yellow')} {printable(text)}\n")
 
 
 def human_size(count: int) -> str:

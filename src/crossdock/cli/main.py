@@ -73,6 +73,8 @@ def run(arguments: Sequence[str]) -> int:
         if sys.stdout is not stdout:
             return _reader_is_gone()
         raise
+    except OSError as error:
+        return _report(_system_error(error))
     except Exception as error:
         if os.environ.get("CROSSDOCK_TRACEBACK"):
             raise
@@ -101,13 +103,19 @@ def _reader_is_gone() -> int:
     return 0
 
 
-def _report(error: CrossdockError) -> int:
-    from crossdock.cli.console import paint
+def _system_error(error: OSError) -> CrossdockError:
+    """Return the refusal that an error of the operating system is: a name too long, a disk that is full."""
+    place = f"`{error.filename}`: " if error.filename else ""
+    return CrossdockError(f"{place}{error.strerror or error}", code="E-SYSTEM")
 
-    lines = [f"{paint('error:', 'red')} {error.message}"]
-    lines += [f"  {place}" for place in error.places]
+
+def _report(error: CrossdockError) -> int:
+    from crossdock.cli.console import paint, printable
+
+    lines = [f"{paint('error:', 'red')} {printable(error.message)}"]
+    lines += [f"  {printable(place)}" for place in error.places]
     if error.hint:
-        lines.append(f"{paint('hint:', 'cyan')} {error.hint}")
+        lines.append(f"{paint('hint:', 'cyan')} {printable(error.hint)}")
     lines.append(paint(f"[{error.code}]", "dim"))
     sys.stderr.write("\n".join(lines) + "\n")
     return error.exit_status

@@ -43,7 +43,8 @@ class Session:
     def project(self) -> Project:
         """The project of SOURCE if that is a directory or lies in one, else of the working directory."""
         words = self._many("source")
-        if len(words) == 1:
+        # A URL is no path, and may be longer than one.
+        if len(words) == 1 and "://" not in words[0]:
             path = self.directory / words[0]
             if path.is_dir() and (words[0] in (".", "..") or "/" in words[0] or os.sep in words[0]):
                 return read_project(path)

@@ -98,6 +98,8 @@ def find_source(
 
 
 def _by_path(word: str, directory: Path, *, constraints: tuple[Path, ...], relock: bool) -> Source | None:
+    if "://" in word:
+        return None  # A URL is no path, and may be longer than one.
     path = directory / word
     if _is_pathlike(word) and path.is_dir():
         return _in_directory(path, relock=relock)
