@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["backend"]\n'
 
-_BACKEND = '''
+_BACKEND = """
 import base64, hashlib, os, pathlib, zipfile
 
 NAME, TAG, PURE, EXTRA = {name!r}, {tag!r}, {pure!r}, {extra!r}
@@ -45,7 +45,7 @@ def build_wheel(directory, settings=None, metadata=None):
         for name, data in members.items():
             archive.writestr(name, data)
     return filename
-'''
+"""
 
 
 def backend(
@@ -72,3 +72,16 @@ def sources(name: str, **options: object) -> dict[str, bytes | str]:
 def pure_sdist(directory: Path, name: str, **options: object) -> Path:
     """Write a source distribution with its own backend; keywords as `backend` takes them."""
     return make_sdist(directory, name, files=sources(name, **options))
+
+
+def native_sdist(directory: Path, name: str, version: str = "1.0") -> Path:
+    """Write a source distribution in C with metadata that needs no build (core metadata 2.2)."""
+    setup = f"from setuptools import Extension, setup\nsetup(ext_modules=[Extension({name!r}, ['src/{name}.c'])])\n"
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n",
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        f'[project]\nname = "{name}"\nversion = "{version}"\n',
+        "setup.py": setup,
+        f"src/{name}.c": f"int PyInit_{name}(void);\n",
+    }
+    return make_sdist(directory, name, version, files=files)

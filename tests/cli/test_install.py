@@ -124,7 +124,15 @@ def test_every_scheme_has_its_place(bare: World) -> None:
     )
     bare.run("install", "demo", "--for", ARM, "-t", "out")
     out = bare.work / "out"
-    expected = {"demo.py", "pure.py", "plat.py", "bin/run.sh", "bin/run.py", "etc/demo.conf", "include/demo/demo.h"}
+    expected = {
+        "demo.py",
+        "pure.py",
+        "plat.py",
+        "bin/run.sh",
+        "bin/run.py",
+        "etc/demo.conf",
+        "include/demo/demo.h",
+    }
     assert expected <= set(names_below(out))
     assert (out / "bin/run.py").read_text() == "#!/usr/bin/env python3.12\nprint()\n"
     check_record(out)
@@ -286,6 +294,13 @@ def test_direct_url_is_recorded_without_its_login(world: World) -> None:
     digest = hashlib.sha256((world.files / "demo-1.0-py3-none-any.whl").read_bytes()).hexdigest()
     assert value == {"url": url, "archive_info": {"hashes": {"sha256": digest}}}
     check_record(world.work / "out")
+
+
+def test_a_url_may_be_longer_than_a_path(world: World) -> None:
+    make_wheel(world.files, "demo")
+    url = f"{world.index.origin}/files/demo-1.0-py3-none-any.whl?signature={'x' * 5000}"
+    world.run("install", f"demo @ {url}", "--for", ARM, "-t", "out")
+    assert (world.work / "out/demo/__init__.py").exists()
 
 
 def test_a_local_wheel_is_installed_and_its_path_is_not_told(bare: World) -> None:

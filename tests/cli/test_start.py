@@ -38,7 +38,7 @@ def test_without_a_word_the_help_comes_as_wrong_usage(bare: World) -> None:
 def test_every_command_has_help(bare: World, name: str) -> None:
     text = bare.run(name, "--help").stdout
     assert text.startswith(f"Usage: crossdock {name}")
-    if name not in ("cache",):
+    if name != "cache":
         assert "Example" in text
 
 
@@ -64,12 +64,12 @@ def test_targets_are_listed_and_told(bare: World) -> None:
     told = bare.json("targets", "lambda-python3.12-arm64")
     assert told["oci_platform"] == "linux/arm64"
     text = bare.run("targets", "lambda-python3.12-arm64").stdout
-    assert "oci platform: linux/arm64" in text
+    assert "linux/arm64" in text
 
 
 def test_an_unknown_target_is_refused_with_the_nearest(bare: World) -> None:
     assert "lambda-python3.12-arm64" in bare.refused(
-        "targets", "lambda-python3.12-arm46", code="E-TARGET-UNKNOWN"
+        "targets", "lambda-python3.12-arm46", code="E-TARGET-UNKNOWN", status=2
     )
 
 
@@ -90,12 +90,18 @@ def test_completion_script_is_printed(bare: World, shell: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "number", "expected"),
-    [("crossdock ", "1", "install"), ("crossdock ins", "1", "install"), ("crossdock install --fo", "2", "--for")],
+    [
+        ("crossdock ", "1", "install"),
+        ("crossdock ins", "1", "install"),
+        ("crossdock install --fo", "2", "--for"),
+    ],
 )
 def test_the_shell_gets_its_completions(bare: World, words: str, number: str, expected: str) -> None:
     done = subprocess.run(
         [CROSSDOCK],
-        env=bare.variables({"COMP_WORDS": words, "COMP_CWORD": number, "_CROSSDOCK_COMPLETE": "bash_complete"}),
+        env=bare.variables(
+            {"COMP_WORDS": words, "COMP_CWORD": number, "_CROSSDOCK_COMPLETE": "bash_complete"}
+        ),
         capture_output=True,
         text=True,
         check=False,
@@ -109,7 +115,7 @@ def test_an_unknown_shell_is_wrong_usage(bare: World) -> None:
 
 def test_colours_only_where_they_are_wanted(bare: World) -> None:
     def error(**environ: str) -> str:
-        return bare.run("targets", "nowhere", status=1, environ=environ).stderr
+        return bare.run("targets", "nowhere", status=2, environ=environ).stderr
 
     assert "\x1b[" not in error()
     assert "\x1b[31merror:\x1b[0m" in error(FORCE_COLOR="1")

@@ -74,7 +74,9 @@ class World:
         }
         return {name: value for name, value in values.items() if value is not None}
 
-    def popen(self, *words: str | Path, environ: Mapping[str, str | None] | None = None) -> subprocess.Popen[str]:
+    def popen(
+        self, *words: str | Path, environ: Mapping[str, str | None] | None = None
+    ) -> subprocess.Popen[str]:
         """Start the program and return at once."""
         return subprocess.Popen(
             [str(CROSSDOCK), *map(str, words)],
