@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from crossdock.errors import LockError
@@ -34,6 +35,7 @@ _HOST_VARIABLES = (
     "UV_NO_BINARY_PACKAGE",
     "UV_COMPILE_BYTECODE",
 )
+_FINDING = threading.Lock()
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@`'\"]+@")
 
 
@@ -99,7 +101,9 @@ def uv_executable() -> str:
     import uv
 
     try:
-        return uv.find_uv_bin()
+        # sysconfig, which it asks, is not safe from several threads before it has answered once.
+        with _FINDING:
+            return uv.find_uv_bin()
     except FileNotFoundError as error:
         raise LockError(
             "the `uv` package is installed without its program",
