@@ -145,8 +145,8 @@ def test_cache_tells_checks_and_shrinks(world: World) -> None:
     info = world.json("cache", "info")
     assert (info["root"], info["blobs"], info["temporary"]) == (str(world.store), 2, False)
     assert world.json("cache", "verify")["damaged"] == []
-    blob = max((p for p in (world.store).rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
-    victim = blob.read_bytes()
+    victim = (world.files / "app-1.0-py3-none-any.whl").read_bytes()
+    blob = next(path for path in world.store.rglob("*") if path.is_file() and path.read_bytes() == victim)
     blob.chmod(0o644)
     blob.write_bytes(b"x" * len(victim))
     assert world.json("cache", "verify", "--no-heal", status=1)["damaged"]
