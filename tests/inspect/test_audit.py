@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -472,21 +471,6 @@ def test_files_survive_the_store() -> None:
     assert AuditFile.from_json(json.loads(json.dumps(one.to_json()))) == one
     with pytest.raises(InspectError):
         AuditFile.from_json({"path": "x"})
-
-
-def test_two_hundred_binaries_of_sixty_wheels_are_judged_in_no_time() -> None:
-    files = []
-    for number in range(200):
-        package = f"p{number % 60}"
-        binary = elf_facts(
-            versions=(("libc.so.6", "GLIBC_2.17", "f"), ("libstdc++.so.6", "GLIBCXX_3.4.19", "g")),
-            needed=("libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1"),
-        )
-        files.append(module(f"{package}/m{number}.{GNU}", binary, package=package))
-    audit(files, linux())
-    started = time.perf_counter()
-    assert audit(files, linux()) == ()
-    assert time.perf_counter() - started < 0.02
 
 
 def test_linux_without_a_floor_promises_the_oldest_glibc() -> None:

@@ -228,7 +228,7 @@ def test_retry_after_is_honoured(server: LyingServer, store: Store) -> None:
     url = server.route("/f", status(429, {"Retry-After": "1"}), serve(BODY))
     began = time.monotonic()
     fast().download(url, digest=DIGEST, size=len(BODY), store=store)
-    assert 0.95 < time.monotonic() - began < 3
+    assert 0.95 < time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("value", ["86400", email.utils.formatdate(time.time() + 86400, usegmt=True)])
@@ -236,7 +236,7 @@ def test_retry_after_is_capped(server: LyingServer, store: Store, value: str) ->
     url = server.route("/f", status(503, {"Retry-After": value}), serve(BODY))
     began = time.monotonic()
     fast(retry_after_cap=0.2).download(url, digest=DIGEST, size=len(BODY), store=store)
-    assert 0.15 < time.monotonic() - began < 3
+    assert 0.15 < time.monotonic() - began < 60
 
 
 def test_the_backoff_grows_has_jitter_and_an_end() -> None:
@@ -333,7 +333,7 @@ def test_the_time_out_is_an_error_not_a_hang(server: LyingServer, store: Store) 
     began = time.monotonic()
     with pytest.raises(FetchError, match="nothing received in time"):
         fast(timeout=0.1, tries=2).download(url, digest=DIGEST, size=len(BODY), store=store)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60
 
 
 def test_nobody_listens(store: Store) -> None:

@@ -400,7 +400,7 @@ def test_a_lock_dies_with_its_process(store: Store) -> None:
         holder.kill()
     began = time.monotonic()
     with store.locked("name"):
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 def _count(root: str, counter: str, barrier: Any) -> None:

@@ -13,12 +13,9 @@ from packaging.specifiers import SpecifierSet
 from crossdock.errors import TargetError
 from crossdock.target.kleene import Atom, parse
 from crossdock.target.markers import VARIABLES, environment, evaluate, satisfies
-from crossdock.target.model import Python
 from crossdock.target.names import parse_python, parse_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from crossdock.target.model import Target
 
 
@@ -403,19 +400,3 @@ def test_requires_python_holds_for_every_patch(text: str) -> None:
     answer = satisfies(specifier, target())
     found = {specifier.contains(f"3.12.{patch}") for patch in range(40)}
     assert found == ({True, False} if answer.truth is None else {answer.truth})
-
-
-def test_500_markers_for_12_targets_take_no_time(
-    benchmark_seconds: Callable[[Callable[[], object]], float],
-) -> None:
-    where = [
-        parse_target(name, default_python=Python(minor=minor))
-        for name in ("linux/arm64", "linux/amd64", "darwin/arm64", "windows/amd64")
-        for minor in (11, 12, 13)
-    ]
-    markers = [
-        Marker(f"python_full_version >= '3.{n % 5 + 9}.{n}' and (sys_platform == 'linux' or extra == 'e{n}')")
-        for n in range(500)
-    ]
-    seconds = benchmark_seconds(lambda: [evaluate(m, t, context="metadata") for t in where for m in markers])
-    assert seconds < 3
