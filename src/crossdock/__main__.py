@@ -30,7 +30,11 @@ def main() -> int:
     if arguments[0] == "install":
         from crossdock.cli.again import replay
 
-        status = replay(arguments[1:], os.environ)
+        try:
+            status = replay(arguments[1:], os.environ)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted; nothing half-written was left\n")
+            return 130
         if status is not None:
             return status
     from crossdock.cli.main import run

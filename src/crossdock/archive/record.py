@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from typing import TYPE_CHECKING, NamedTuple
@@ -127,3 +128,16 @@ def _check_hash(name: str, row: RecordRow) -> Iterator[Problem]:
         )
     elif len(row.hex) != ALGORITHMS[row.algorithm]:
         yield Problem("E-RECORD-FORMAT", f"`{name}` has a {row.algorithm} of a wrong length in RECORD")
+
+
+def record_row(path: str, sha256: str, size: int) -> str:
+    """Return the line of RECORD for a file, its hash given in hex (recording installed projects, "The RECORD file")."""
+    value = urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode()
+    return f"{quoted(path)},sha256={value},{size}\n"
+
+
+def quoted(path: str) -> str:
+    """Quote a field of RECORD where CSV asks for it (RFC 4180)."""
+    if "," in path or '"' in path:
+        return '"' + path.replace('"', '""') + '"'
+    return path

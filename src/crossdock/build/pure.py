@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossdock.archive.record import quoted, record_row
 from crossdock.build.backend import BuildTools, build_wheel
 from crossdock.errors import BuildError
 
@@ -150,13 +150,5 @@ def _members(wheel: Wheel) -> Iterable[tuple[str, bytes, bool]]:
     files = [(str(file.member.name), file) for file in wheel.files if str(file.member.name) not in old]
     for name, file in files:
         yield name, wheel.read(file), file.executable
-    rows = sorted(f"{_field(name)},sha256={_b64(file.sha256)},{file.size}\n" for name, file in files)
-    yield record, "".join([*rows, f"{record},,\n"]).encode(), False
-
-
-def _b64(hexdigest: str) -> str:
-    return urlsafe_b64encode(bytes.fromhex(hexdigest)).rstrip(b"=").decode()
-
-
-def _field(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
+    rows = sorted(record_row(name, file.sha256, file.size) for name, file in files)
+    yield record, "".join([*rows, f"{quoted(record)},,\n"]).encode(), False

@@ -38,7 +38,7 @@ def info(*, as_json: bool) -> int:
         f"store: {found.root}{' (temporary: the real one cannot be written)' if found.temporary else ''}"
     )
     click.echo(f"  downloads and built wheels  {found.blobs:6}  {human_size(found.blob_bytes)}")
-    click.echo(f"  unpacked wheels             {found.trees:6}  {human_size(found.tree_bytes)}")
+    click.echo(f"  unpacked wheels, shipments  {found.trees:6}  {human_size(found.tree_bytes)}")
     click.echo(f"  downloads cut short         {found.partials:6}  {human_size(found.partial_bytes)}")
     click.echo(f"  facts                       {found.facts:6}")
     return 0
@@ -54,14 +54,14 @@ def info(*, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def verify(*, heal: bool, as_json: bool) -> int:
     """Hash everything in the store; exit status 1 if something was damaged."""
-    found = _store().verify(heal=heal, provers={"wheel": _prove})
+    found = _store().verify(heal=heal, provers={"wheel": _prove, "shipment": _prove_shipment})
     if as_json:
         _print_json(found)
     else:
         for item in found.damaged:
             click.echo(f"damaged{' and removed' if heal else ''}: {item}")
         click.echo(
-            f"{found.blobs} files, {found.trees} unpacked wheels, {found.facts} facts, {human_size(found.size)}:"
+            f"{found.blobs} files, {found.trees} unpacked wheels and shipments, {found.facts} facts, {human_size(found.size)}:"
             f" {len(found.damaged)} damaged"
         )
     return 1 if found.damaged else 0
@@ -101,6 +101,12 @@ def _prove(_key: str, directory: Path) -> bool:
     from crossdock.ship.unpacked import prove_by_hash
 
     return prove_by_hash(directory)
+
+
+def _prove_shipment(_key: str, directory: Path) -> bool:
+    from crossdock.ship.prepared import is_whole
+
+    return is_whole(directory)
 
 
 def _size(text: str | None) -> int | None:

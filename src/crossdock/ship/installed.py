@@ -5,10 +5,10 @@ A tree, a zip and an image layer are destinations of this walk; none of them kno
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from crossdock.archive.record import quoted, record_row
 from crossdock.errors import ShipError
 from crossdock.ship.scripts import EntryPoint, entry_point_script, rewrite_script, windows_launcher
 from crossdock.target.model import Os
@@ -190,23 +190,9 @@ def _entry_points(
 def _record(files: Iterable[InstalledFile], record: str, layout: Layout) -> bytes:
     """Return RECORD: paths relative to the directory that holds the .dist-info (recording installed projects)."""
     base = layout.purelib
-    rows = [
-        f"{_field(_relative(path, base))},sha256={_b64(sha256)},{size}\n"
-        for path, sha256, size, _x, _c, _s in files
-    ]
-    rows.append(f"{_field(_relative(record, base))},,\n")
+    rows = [record_row(_relative(path, base), sha256, size) for path, sha256, size, _x, _c, _s in files]
+    rows.append(f"{quoted(_relative(record, base))},,\n")
     return "".join(rows).encode()
-
-
-def _b64(hexdigest: str) -> str:
-    return urlsafe_b64encode(bytes.fromhex(hexdigest)).rstrip(b"=").decode()
-
-
-def _field(text: str) -> str:
-    """Quote a CSV field where RFC 4180 asks for it."""
-    if "," in text or '"' in text:
-        return '"' + text.replace('"', '""') + '"'
-    return text
 
 
 def _relative(path: str, base: str) -> str:

@@ -83,6 +83,21 @@ def _key(key: str) -> str:
     return f"{_FORM} {key}"
 
 
+def is_whole(directory: Path) -> bool:
+    """Tell whether a laid-out shipment can be read and every content made for it has its hash."""
+    from hashlib import sha256
+
+    try:
+        index = json.loads((directory / _INDEX).read_bytes())
+        names = {path.name for path in directory.iterdir()} - {_INDEX, _RECEIPT}
+        made = all(
+            sha256((directory / name).read_bytes()).hexdigest() == name.removesuffix("x") for name in names
+        )
+        return made and (directory / _RECEIPT).stat().st_size == index["receipt"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def _no_proof(_directory: Path) -> bool:
     # After a restart it is laid out anew: that costs less than proving it.
     return False
