@@ -67,7 +67,7 @@ def content_of(root: Path) -> dict[str, bytes]:
 def test_a_new_directory_holds_exactly_the_files(tmp_path: Path, store: Store) -> None:
     change = write(tmp_path / "out", store, {"a/b.py": b"1", "c.py": b"2"})
     assert content_of(tmp_path / "out") == {"a/b.py": b"1", "c.py": b"2"}
-    assert change == (2, 0, 0)
+    assert change == TreeChange(2, 0, 0)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -115,7 +115,7 @@ def test_sync_removes_what_is_no_longer_locked_and_keeps_the_rest(tmp_path: Path
     write(root, store, {"a.py": b"1", "old/b.py": b"2", "old/c/d.py": b"3"})
     inode = (root / "a.py").stat().st_ino
     change = write(root, store, {"a.py": b"1", "new/b.py": b"4"})
-    assert change == (1, 1, 2)
+    assert change == TreeChange(1, 1, 2)
     assert content_of(root) == {"a.py": b"1", "new/b.py": b"4"}
     assert not (root / "old").exists()
     assert (root / "a.py").stat().st_ino == inode
@@ -257,3 +257,88 @@ def test_a_sync_that_was_cut_short_is_finished_by_the_next(
     monkeypatch.undo()
     write(root, store, {"c.py": b"3", "d.py": b"4", "e.py": b"5"})
     assert content_of(root) == {"c.py": b"3", "d.py": b"4", "e.py": b"5"}
+
+
+def names_in(root: Path) -> set[str]:
+    return {path.name for path in root.rglob("*")}
+
+
+def test_a_file_that_is_the_stores_own_link_already_leaves_no_second_name(
+    tmp_path: Path, store: Store
+) -> None:
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1"})
+    (root / RECEIPT).write_text(json.dumps({"target": "unfinished", "files": {"a.py": ""}}))
+    write(root, store, {"a.py": b"1"})
+    assert names_in(root) == {"a.py", RECEIPT}
+
+
+def test_back_to_the_first_after_a_sync_that_was_killed_gives_the_first(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crossdock.ship import sync
+    from crossdock.ship.tree import put as real
+
+    root = tmp_path / "out"
+    first = {f"m{number}.py": b"1" for number in range(9)}
+    second = dict.fromkeys(first, b"2")
+    write(root, store, first)
+    calls: list[str] = []
+
+    def put(path: str, entry: PlacedFile, mode: LinkMode) -> None:
+        calls.append(path)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        real(path, entry, mode)
+
+    monkeypatch.setattr(sync, "put", put)
+    with pytest.raises(KeyboardInterrupt):
+        write(root, store, second)
+    monkeypatch.undo()
+    assert b"2" in content_of(root).values()
+    write(root, store, first)
+    assert content_of(root) == first
+
+
+def test_nothing_is_removed_before_all_that_shall_come_is_there(tmp_path: Path, store: Store) -> None:
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1"})
+    placed = {"b.py": PlacedFile("0" * 64, 1, False, "/nowhere/at/all", True)}
+    with pytest.raises(DamagedSourceError):
+        write_tree(root, placed, receipt_of(store, placed))
+    assert content_of(root) == {"a.py": b"1"}
+
+
+def test_what_the_user_edited_is_left_alone_when_it_is_no_longer_wanted(tmp_path: Path, store: Store) -> None:
+    root = tmp_path / "out"
+    write(root, store, {"a.py": b"1", "b.py": b"2"}, mode=LinkMode.COPY)
+    (root / "a.py").write_bytes(b"mine")
+    change = write(root, store, {"c.py": b"3"})
+    assert change == TreeChange(1, 0, 1, ("a.py",))
+    assert content_of(root) == {"a.py": b"mine", "c.py": b"3"}
+
+
+def test_a_planted_receipt_does_not_take_the_users_files_away(tmp_path: Path, store: Store) -> None:
+    root = tmp_path / "out"
+    root.mkdir()
+    (root / "precious.py").write_bytes(b"mine")
+    (root / RECEIPT).write_text(json.dumps({"files": {"precious.py": "0" * 64}}))
+    write(root, store, {"a.py": b"1"})
+    assert content_of(root) == {"a.py": b"1", "precious.py": b"mine"}
+
+
+def test_the_directory_itself_may_be_empty_and_keeps_its_mode(tmp_path: Path, store: Store) -> None:
+    root = tmp_path / "out"
+    root.mkdir(mode=0o700)
+    inode = root.stat().st_ino
+    write(root, store, {"a.py": b"1"})
+    assert (root.stat().st_ino, stat.S_IMODE(root.stat().st_mode)) == (inode, 0o700)
+    assert content_of(root) == {"a.py": b"1"}
+
+
+def test_the_directory_may_be_a_link_to_one(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "real")
+    write(tmp_path / "out", store, {"a.py": b"1"})
+    assert (tmp_path / "out").is_symlink()
+    assert content_of(tmp_path / "real") == {"a.py": b"1"}

@@ -129,6 +129,11 @@ def replay(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
     return 0
 
 
+def output_lock(directory: Path) -> str:
+    """Return the name of the lock that one process holds while it writes a directory."""
+    return f"output-{hashlib.sha256(os.path.realpath(directory).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}"
+
+
 def _write_parts(store: Store, known: Mapping[str, Any], root: Path) -> list[str] | None:
     from crossdock.cli.summary import summary_lines
     from crossdock.ship.prepared import find_prepared
@@ -143,7 +148,8 @@ def _write_parts(store: Store, known: Mapping[str, Any], root: Path) -> list[str
         directory = root / part["directory"]
         remove_stale_work(directory)
         try:
-            change = write_tree(directory, prepared.files, prepared.receipt, mode=LinkMode(part["mode"]))
+            with store.locked(output_lock(directory)):
+                change = write_tree(directory, prepared.files, prepared.receipt, mode=LinkMode(part["mode"]))
         except DamagedSourceError:
             return None
         if not part["quiet"]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from crossdock.cli.console import human_size
-from crossdock.cli.install import directory_name, refuse_findings
+from crossdock.cli.install import directory_names, refuse_findings
 from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
 from crossdock.cli.session import Session
 
@@ -35,14 +35,12 @@ def command(**options: Any) -> int:
 
     session = Session(options)
     results = []
-    for one in Asked(session).gather(need_blobs=True):
-        refuse_findings(
-            {"findings": [item.to_json() for item in one.findings], "target": one.target.name},
-            session.accepted,
-        )
-        directory = Path(options["dest"])
-        if options["by_target"]:
-            directory /= directory_name(one.target)
+    gathered = Asked(session).gather(need_blobs=True)
+    places = directory_names(session.targets) if options["by_target"] else ["."] * len(gathered)
+    for one, below in zip(gathered, places, strict=True):
+        findings = {"findings": [item.to_json() for item in one.findings], "target": one.target.name}
+        refuse_findings(findings, session.accepted)
+        directory = Path(options["dest"]) / below
         written = [put_file(blob_of(session, wheel), directory, wheel.filename) for wheel in one.wheels]
         size = sum(path.stat().st_size for path in (directory / wheel.filename for wheel in one.wheels))
         session.tell(

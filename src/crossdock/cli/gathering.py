@@ -5,20 +5,32 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from crossdock.cli.console import warn
 from crossdock.cli.locking import lock_of, source_of
 from crossdock.lock.source import SourceKind
 from crossdock.ship.assemble import path_rules
 from crossdock.ship.cargo import memory_key, recall, remember
+from crossdock.target.model import Os
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.cli.session import Session
     from crossdock.ship.cargo import Gathered, WheelInHand
+    from crossdock.target.model import Target
 
+
+#: Options that speak of a resolution, which a lock has behind it.
+_RESOLVING = ("no_deps", "pre", "exclude_newer", "constraint", "allow_build")
 
 #: The options that decide, beside the lock and the target, which files are chosen.
 _DECIDING_OPTIONS = ("extra", "group", "only_binary", "no_binary", "allow_linux_tag")
+
+
+def _warn_without_effect(session: Session) -> None:
+    given = [name for name in _RESOLVING if session.options.get(name)]
+    for name in given:
+        warn(f"--{name.replace('_', '-')} has no effect: the source is a lock, which has been resolved")
 
 
 class Asked:
@@ -29,6 +41,8 @@ class Asked:
         self._source = source_of(session)
         #: Whether the lock's bytes decide everything: a source tree on this disk may change under it.
         self._self_contained = True
+        if self._source.kind is SourceKind.LOCK:
+            _warn_without_effect(session)
 
     @property
     def keys(self) -> list[str]:
@@ -51,10 +65,29 @@ class Asked:
         everything = bool(options.get("all_extras"))
         return [memory_key(content, target, asked, said, allowed, everything) for target in session.targets]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the command's words name all that it read: a lock file, and no target of the project's settings.
+
+        Then the same words with the same files are the same command (crossdock.cli.again). Windows launchers
+        come from another package, whose version the words do not tell.
+        """
+        session = self._session
+        if not self.keys:
+            return False
+        words: list[str] = list(session.options.get("source") or ())
+        named = len(words) == 1 and (session.directory / words[0]).is_file()
+        own = [name for name in session.options.get("for_") or () if name in session.project.settings.target]
+        windows = any(target.os is Os.WINDOWS for target in session.targets)
+        return named and bool(session.options.get("for_")) and not own and not windows
+
     def shipment_keys(self, interpreter: str | None) -> list[str]:
         """Return the keys of the laid-out shipments, none where SOURCE is not a lock file."""
-        names = (target.name for target in self._session.targets)
-        return [f"{key} {name} {interpreter}" for key, name in zip(self.keys, names, strict=False)]
+        accepted = sorted(self._session.accepted)
+        return [
+            f"{key} {target.name} {interpreter} {accepted} {_launchers(target)}"
+            for key, target in zip(self.keys, self._session.targets, strict=False)
+        ]
 
     def gather(self, *, need_blobs: bool = False) -> list[Gathered]:
         """Return the wheels of every target, verified and audited; their files too if needed.
@@ -87,6 +120,15 @@ class Asked:
                 return None
             found.append(one)
         return found
+
+
+def _launchers(target: Target) -> str:
+    """Return the version of the launchers that a Windows tree holds."""
+    if target.os is not Os.WINDOWS:
+        return ""
+    from importlib.metadata import version
+
+    return version("distlib")
 
 
 def _lacks_blobs(session: Session, gathered: list[Gathered]) -> bool:

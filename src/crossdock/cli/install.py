@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossdock.cli.again import again_key, remember_command
+from crossdock.cli.again import again_key, output_lock, remember_command
 from crossdock.cli.console import note, warn
 from crossdock.cli.gathering import Asked
 from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
@@ -17,6 +17,8 @@ from crossdock.cli.summary import summary_lines
 from crossdock.errors import CrossdockError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crossdock.ship.prepared import Prepared
     from crossdock.ship.tree import LinkMode, TreeChange
     from crossdock.target.model import Target
@@ -63,15 +65,15 @@ def command(**options: Any) -> int:
     key = None if options["as_json"] else again_key(click.get_current_context().find_root().obj or ())
     asked = Asked(session)
     keys, ready = _ready(session, asked)
-    many = len(session.targets) > 1
     results, parts = [], []
-    for shipment, target, prepared in zip(keys, session.targets, ready, strict=True):
-        below = directory_name(target) if many else "."
+    places = directory_names(session.targets)
+    for shipment, target, prepared, below in zip(keys, session.targets, ready, places, strict=True):
         directory = root / below
         results.append(_install(session, target, shipment, prepared, directory=directory, mode=mode))
         part = {"key": shipment, "directory": below, "target": target.name, "mode": str(mode)}
         parts.append({**part, "quiet": session.quiet})
-    if asked.keys and not any(prepared.facts["findings"] or prepared.facts["notes"] for prepared in ready):
+    plain = not any(prepared.facts["findings"] or prepared.facts["notes"] for prepared in ready)
+    if asked.is_plain and plain:
         remember_command(session.store, key, parts, session.said)
     session.store.close()
     if options["as_json"]:
@@ -101,7 +103,10 @@ def _lay_out(session: Session, asked: Asked) -> tuple[list[str], list[Prepared]]
     from crossdock.ship.prepared import prepare
 
     gathered = asked.gather()
-    shipments = [assemble(one.target, one.wheels, interpreter=_interpreter(session)) for one in gathered]
+    shipments = [
+        assemble(one.target, one.wheels, interpreter=_interpreter(session), accepted=session.accepted_of(one))
+        for one in gathered
+    ]
     facts = [facts_of(one, shipment) for one, shipment in zip(gathered, shipments, strict=True)]
     for value in facts:
         refuse_findings(value, session.accepted)
@@ -136,11 +141,26 @@ def refuse_findings(facts: dict[str, Any], accepted: frozenset[str]) -> None:
     )
 
 
-def directory_name(target: Target) -> str:
-    """Return the name of a target's own directory where several are asked for: no separators in it."""
+def directory_names(targets: Sequence[Target]) -> list[str]:
+    """Return the name of each target's directory: `.` for one, else its name without separators.
+
+    Raises `UsageError` where two would share one: the second would replace the first.
+    """
     from crossdock.target.names import canonical_name
 
-    return (target.name or canonical_name(target)).replace("/", "-")
+    if len(targets) == 1:
+        return ["."]
+    names = [
+        (target.name or canonical_name(target)).replace("/", "-").replace("\\", "-") for target in targets
+    ]
+    twice = [name for name in names if [other.casefold() for other in names].count(name.casefold()) > 1]
+    if twice:
+        raise UsageError(
+            f"two targets would be written to one directory, `{twice[0]}`",
+            code="E-USAGE-SAME-NAME",
+            hint="give the target files other names, or install them one by one",
+        )
+    return names
 
 
 def _install(
@@ -179,7 +199,8 @@ def _written(
 
     for _attempt in range(_ATTEMPTS):
         try:
-            return prepared, write_tree(directory, prepared.files, prepared.receipt, mode=mode)
+            with session.store.locked(output_lock(directory)):
+                return prepared, write_tree(directory, prepared.files, prepared.receipt, mode=mode)
         except DamagedSourceError:
             # Pruned by another process, or edited through a link: the store heals itself.
             forget(session.store, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def source_of(session: Session, *, relock: bool = False) -> Source:
         relock=relock,
     )
     for word in source.requirements:
-        if (session.directory / word).is_dir():
+        if os.path.isdir(session.directory / word):  # noqa: PTH112  # a URL may be longer than any path
             session.tell(f"`{word}` is taken as a package; for the directory of that name write ./{word}")
     if source.kind in (SourceKind.PROJECT, SourceKind.UV_LOCK) and not relock:
         session.tell(f"{source.name}: what the project needs; the project itself is not among it")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crossdock.net.http import Http
     from crossdock.net.settings import IndexSettings
     from crossdock.pipeline import Means
+    from crossdock.ship.cargo import Gathered
     from crossdock.store import Store
     from crossdock.target.model import Python, Target
 
@@ -243,6 +244,14 @@ class Session:
     def allow_bad_record(self) -> frozenset[str]:
         """Packages whose wheels are taken though their RECORD is wrong."""
         return normalized({*self._many("allow_bad_record"), *self.project.settings.allow_bad_record})
+
+    def accepted_of(self, gathered: Gathered) -> dict[str, list[str]]:
+        """Return the errors of packages that were accepted by name, as the receipt tells them."""
+        found: dict[str, list[str]] = {}
+        for finding in gathered.findings:
+            if finding.severity == "error" and finding.package in self.accepted:
+                found.setdefault(finding.package, []).append(f"accepted: {finding}")
+        return found
 
     @property
     def accepted(self) -> frozenset[str]:

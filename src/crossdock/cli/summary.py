@@ -18,6 +18,17 @@ def summary_lines(facts: Mapping[str, Any], target: str, directory: Path, change
     kept = f", {change.kept} unchanged, {change.removed} removed" if change.kept or change.removed else ""
     done = (
         f"{target}: {len(facts['packages'])} packages, {facts['files']} files, {human_size(facts['bytes'])}"
-        f" in {directory} ({change.written} written{kept}); {facts['binaries']} binaries fit"
+        f" in {directory} ({change.written} written{kept}); {_verdict(facts)}"
     )
-    return [done, *(f"runs at every start of Python: {hook}" for hook in facts["start_up_hooks"])]
+    edited = [f"left alone, edited since it was installed: {path}" for path in change.edited]
+    return [done, *edited, *(f"runs at every start of Python: {hook}" for hook in facts["start_up_hooks"])]
+
+
+def _verdict(facts: Mapping[str, Any]) -> str:
+    count = facts["binaries"]
+    errors = sum(finding["severity"] == "error" for finding in facts["findings"])
+    if errors:
+        return f"{count} binaries read, {errors} findings accepted by name"
+    if not count:
+        return "no binaries in it"
+    return "its binary fits" if count == 1 else f"{count} binaries fit"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from crossdock.digest import Digest
 from crossdock.errors import ArchiveError, ShipError
 from crossdock.ship.installed import InstalledFile, directory_layout, installed_files
 from crossdock.ship.receipt import Receipt, ShippedPackage
+from crossdock.ship.tree import RECEIPT
 from crossdock.target.model import Os
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from crossdock.safepath import PathRules
@@ -58,7 +59,13 @@ class Shipment:
         return f"content {Digest.of(self.receipt.to_bytes()).hex} {Digest.of(repr(made).encode()).hex}"
 
 
-def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None = None) -> Shipment:
+def assemble(
+    target: Target,
+    cargo: Sequence[Cargo],
+    *,
+    interpreter: str | None = None,
+    accepted: Mapping[str, Sequence[str]] | None = None,
+) -> Shipment:
     """Lay out `cargo` for `install --target`; the order of the wheels does not matter.
 
     Two wheels may hold one path if the bytes are the same; otherwise `ShipError` names both owners. So it
@@ -75,6 +82,12 @@ def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None 
         )
         for file in installed:
             path = file.path
+            if path == RECEIPT:
+                raise ShipError(
+                    f"`{label}` has a file `{RECEIPT}`, which is the name of the receipt",
+                    code="E-SHIP-COLLISION",
+                    hint="report it to the project: no package can be installed with it",
+                )
             other = files.get(path)
             if other is None:
                 files[path] = LoadedFile(file, item.unpacked.directory)
@@ -92,7 +105,7 @@ def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None 
     _refuse_twins(files, owners, target)
     receipt = Receipt(
         target=_canonical(target),
-        packages=tuple(item.package for item in ordered),
+        packages=tuple(_with_notes(item.package, accepted or {}) for item in ordered),
         files={path: entry.file.sha256 for path, entry in sorted(files.items())},
     )
     hooks = tuple(
@@ -100,6 +113,11 @@ def assemble(target: Target, cargo: Sequence[Cargo], *, interpreter: str | None 
     )
     binaries = sum(len(item.unpacked.binaries) for item in cargo)
     return Shipment(files=files, receipt=receipt, start_up_hooks=hooks, binaries=binaries)
+
+
+def _with_notes(package: ShippedPackage, accepted: Mapping[str, Sequence[str]]) -> ShippedPackage:
+    """Return the receipt's entry with what was accepted of the package by name."""
+    return replace(package, notes=(*package.notes, *accepted.get(package.name, ())))
 
 
 def facts_of(gathered: Gathered, shipment: Shipment) -> dict[str, Any]:
@@ -129,13 +147,14 @@ def _refuse_twins(files: dict[str, LoadedFile], owners: dict[str, str], target: 
     """
     from crossdock.safepath import PathSet, parse_member_path
 
+    rules = path_rules(target)
     meeting: dict[str, str | None] = {}
     for path in files:
         top = path.partition("/")[0].casefold()
-        # Names that are not ASCII may be one in another Unicode form: they are always looked at.
-        if meeting.setdefault(top, owners[path]) != owners[path] or not top.isascii():
+        # Names that are not ASCII may be one in another Unicode form, and where case folds the schemes of one
+        # wheel may meet as well: they are always looked at.
+        if meeting.setdefault(top, owners[path]) != owners[path] or not top.isascii() or rules.folds:
             meeting[top] = None
-    rules = path_rules(target)
     seen = PathSet(rules)
     for path in sorted(path for path in files if meeting[path.partition("/")[0].casefold()] is None):
         try:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from crossdock.ship.tree import PlacedFile
 
 
+#: How the name of a file begins that becomes another one in one step.
+_TEMPORARY = ".crossdock-"
+
+
 class Descent:
     """Paths below a root, every parent directory proven to be a directory and not a link.
 
@@ -94,13 +98,16 @@ class Descent:
         """Give a path to write to, which becomes `path` in one step when the block ends well."""
         self._make_parents(path)
         final = self._path(path)
-        temporary = os.path.join(os.path.dirname(final), f".crossdock-{os.getpid()}.tmp")
+        temporary = os.path.join(os.path.dirname(final), f"{_TEMPORARY}{os.getpid()}.tmp")
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         try:
             yield temporary
             self._clear(path)
             os.replace(temporary, final)
+            # POSIX: renaming one of two links to the same file does nothing and leaves both.
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -135,6 +142,21 @@ class Descent:
         found = self.stat(path)
         if found is not None and not stat.S_ISDIR(found.st_mode):
             os.unlink(self._path(path))
+
+    def digest(self, path: str) -> str:
+        """Return the hex SHA-256 of the file at `path`."""
+        from hashlib import file_digest
+
+        with open(self._path(path), "rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+    def remove_temporary(self) -> None:
+        """Remove what a run that was killed was about to put in place."""
+        for directory, _directories, files in os.walk(self._root):
+            for name in files:
+                if name.startswith(_TEMPORARY) and name.endswith(".tmp"):
+                    with suppress(OSError):
+                        os.unlink(os.path.join(directory, name))
 
     def remove_bytecode(self, path: str) -> None:
         """Remove what Python cached of the source `path`, and the cache's directory if that was all."""

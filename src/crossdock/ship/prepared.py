@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crossdock.errors import StoreError
 from crossdock.ship.kept import FIXED_MTIME, content_name
 from crossdock.ship.tree import PlacedFile
+from crossdock.store.blobs import note_use
+from crossdock.store.sealed import read_sealed, seal
+from crossdock.store.trees import tree_stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +48,9 @@ def find_prepared(store: Store, key: str) -> Prepared | None:
 
     try:
         directory = store.tree("shipment", _key(key), absent, prove=_no_proof)
+        for base in _index(directory)["bases"]:
+            # The wheels that it links from are in use as well, or `cache prune` would take them for forgotten.
+            note_use(tree_stamp(store.root / base))
         return _load(directory, store.root)
     except (LookupError, ValueError, OSError):
         return None
@@ -88,7 +94,7 @@ def is_whole(directory: Path) -> bool:
     from hashlib import sha256
 
     try:
-        index = json.loads((directory / _INDEX).read_bytes())
+        index = _index(directory)
         names = {path.name for path in directory.iterdir()} - {_INDEX, _RECEIPT}
         made = all(
             sha256((directory / name).read_bytes()).hexdigest() == name.removesuffix("x") for name in names
@@ -130,7 +136,7 @@ def _write(work: Path, root: Path, shipment: Shipment, facts: dict[str, Any]) ->
         "receipt": len(receipt),
         "facts": facts,
     }
-    (work / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+    (work / _INDEX).write_bytes(seal(index))
 
 
 def _write_content(path: Path, content: bytes, executable: bool) -> None:
@@ -140,8 +146,16 @@ def _write_content(path: Path, content: bytes, executable: bool) -> None:
         os.utime(path, (FIXED_MTIME, FIXED_MTIME))
 
 
+def _index(directory: Path) -> dict[str, Any]:
+    """Read the index; `LookupError` if it is not as it was written."""
+    index = read_sealed(directory / _INDEX)
+    if not isinstance(index, dict):
+        raise LookupError(_INDEX)  # noqa: TRY004  # it is not there, as far as anyone can tell
+    return index
+
+
 def _load(directory: Path, root: Path) -> Prepared:
-    index = json.loads((directory / _INDEX).read_bytes())
+    index = _index(directory)
     bases = [f"{directory if base == '.' else root / base}{os.sep}" for base in index["bases"]]
     columns = {name: text.split("\n") for name, text in index["columns"].items()}
     files = {

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.errors import ShipError
+from crossdock.ship.kept import FIXED_MTIME
 from crossdock.ship.planted import Descent
 from crossdock.ship.receipt import Receipt
-from crossdock.ship.tree import RECEIPT, LinkMode, PlacedFile, TreeChange, put
+from crossdock.ship.tree import RECEIPT, LinkMode, PlacedFile, TreeChange, check_source, put
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Names of foreign files that an error lists.
 _SHOWN = 10
+
+#: The target that the receipt of a sync in progress names.
+_UNFINISHED = "unfinished"
 
 
 class Sync:
@@ -31,21 +35,41 @@ class Sync:
         self.before = Receipt.read(root)
 
     def run(self) -> TreeChange:
-        """Check, then write, then remove; a run that is cut short leaves a receipt that owns both states."""
+        """Check everything, then remove and write; a run that is cut short leaves a receipt that owns both states."""
         with Descent(self.root) as descent:
             keep = self._check(descent)
             write = [path for path in self.placed if path not in keep]
-            remove = sorted(self.before.files.keys() - self.placed.keys())
-            if write or remove or not self._receipt_is_there(descent):
-                both = {**{path: entry.sha256 for path, entry in self.placed.items()}, **self.before.files}
-                self._store_receipt(descent, Receipt(files=both))
+            for path in write:
+                check_source(self.placed[path])
+            gone = sorted(self.before.files.keys() - self.placed.keys())
+            edited = tuple(path for path in gone if not self._is_ours(descent, path))
+            remove = [path for path in gone if path not in set(edited)]
+            if write or gone or not self._receipt_is_there(descent):
+                if self.before.target == _UNFINISHED:
+                    descent.remove_temporary()
+                self._store_receipt(descent, Receipt(target=_UNFINISHED, files=self._both()))
                 for path in remove:
                     self._remove(descent, path)
                 for path in write:
                     self._replace(descent, path)
                 with descent.replacing(RECEIPT) as temporary:
                     put(temporary, self.receipt, LinkMode.COPY)
-        return TreeChange(len(write), len(keep), len(remove))
+        return TreeChange(len(write), len(keep), len(remove), edited)
+
+    def _both(self) -> dict[str, str]:
+        """Return the files of both states; a path that changes has no hash, so the next run writes it anew."""
+        both = {**{path: entry.sha256 for path, entry in self.placed.items()}, **self.before.files}
+        for path, entry in self.placed.items():
+            if both[path] != entry.sha256 or path not in self.before.files:
+                both[path] = ""
+        return both
+
+    def _is_ours(self, descent: Descent, path: str) -> bool:
+        """Tell whether a file that is to go is as some run wrote it: what the user edited is the user's."""
+        found = descent.stat(path)
+        if found is None or int(found.st_mtime) == FIXED_MTIME:
+            return True
+        return stat.S_ISREG(found.st_mode) and descent.digest(path) == self.before.files[path]
 
     def _check(self, descent: Descent) -> set[str]:
         """Return the paths that are as they should be; raise for a foreign file in the way of one."""

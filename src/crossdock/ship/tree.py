@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
+import time
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -22,6 +24,9 @@ T = TypeVar("T")
 RECEIPT = ".crossdock.json"
 
 _DIRECTORY_MODE = 0o755
+
+#: A directory of work that was not touched for so long, in seconds, is nobody's.
+_STALE_SECONDS = 600
 
 #: Linking and copying are system calls that release the interpreter: two at once fill a small machine.
 _WRITERS = min(4, os.cpu_count() or 1)
@@ -55,6 +60,8 @@ class TreeChange(NamedTuple):
     written: int
     kept: int
     removed: int
+    #: Files of an earlier run that are no longer wanted and were edited since: they are the user's now.
+    edited: tuple[str, ...] = ()
 
 
 def write_tree(
@@ -62,45 +69,38 @@ def write_tree(
 ) -> TreeChange:
     """Make `root` hold exactly `placed` (by path), `receipt` and what is foreign to us; say what changed.
 
-    A directory that is not there, or empty, is written beside its place and renamed when whole. In one that
-    is there, what the last run wrote and this one does not is removed, unchanged files are left alone, and
-    files that we did not write are never touched: if one is in the way, `ShipError` names it and nothing
-    has changed. Links planted in the directory are not followed. Raises `DamagedSourceError` for a file of
-    the store that is not as it was written.
+    A directory that is not there is written beside its place and renamed when whole. In one that is there,
+    what the last run wrote and this one does not is removed unless it was edited, unchanged files are left
+    alone, and files that we did not write are never touched: if one is in the way, `ShipError` names it and
+    nothing has changed. Links planted in the directory are not followed; `root` itself may be one. Raises
+    `DamagedSourceError`, before anything has changed, for a file of the store that is not as it was written.
     """
     try:
-        if not os.path.lexists(root) or _is_empty_directory(root):
+        if not os.path.lexists(root):
             return _write_new(root, placed, receipt, mode)
         from crossdock.ship.sync import Sync  # most trees are new
 
-        return Sync(root, placed, receipt, mode).run()
+        return Sync(root.resolve(), placed, receipt, mode).run()
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise ShipError(
-            f"cannot write `{error.filename or root}`: {error.strerror or error}",
+            f"cannot write `{error.filename2 or error.filename or root}`: {error.strerror or error}",
             code="E-SHIP-WRITE",
-            hint="free space or choose another directory; what was there before is still ours to finish: run again",
+            hint="free space and run again: it goes on where it stopped"
+            if full
+            else "choose another directory, or another --link-mode; what was written is finished by the next run",
         ) from error
-
-
-def _is_empty_directory(root: Path) -> bool:
-    if root.is_symlink() or not root.is_dir():
-        return False
-    with os.scandir(root) as entries:
-        return next(entries, None) is None
 
 
 def _write_new(
     root: Path, placed: Mapping[str, PlacedFile], receipt: PlacedFile, mode: LinkMode
 ) -> TreeChange:
     root.parent.mkdir(parents=True, exist_ok=True)
-    work = root.parent / f".{root.name}.{os.getpid()}.crossdock"
+    work = root.parent / f".{root.name}.{os.getpid()}-{os.urandom(4).hex()}.crossdock"
     try:
-        shutil.rmtree(work, ignore_errors=True)
         os.mkdir(work, _DIRECTORY_MODE)
         _fill(work, placed, mode)
         put(f"{work}/{RECEIPT}", receipt, LinkMode.COPY)
-        if root.is_dir():
-            root.rmdir()
         work.rename(root)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
@@ -184,6 +184,15 @@ def put(path: str, entry: PlacedFile, mode: LinkMode) -> None:
     _check(os.stat(path), source, size, executable=executable)
 
 
+def check_source(entry: PlacedFile) -> None:
+    """Raise `DamagedSourceError` unless the file of the store is there and as it was written."""
+    try:
+        found = os.stat(entry.source)
+    except FileNotFoundError as error:
+        raise DamagedSourceError(entry.source) from error
+    _check(found, entry.source, entry.size, executable=entry.executable)
+
+
 def _check(found: os.stat_result, source: str, size: int, *, executable: bool) -> None:
     # An edit through another link changes the date, a cut changes the size: docs/adr/0003. A mode that was
     # changed there would be shipped too.
@@ -210,12 +219,20 @@ def _copy(source: str, path: str, size: int, *, executable: bool) -> None:
 
 
 def remove_stale_work(root: Path) -> None:
-    """Remove what a run that was killed left beside `root`."""
-    with suppress(OSError):
-        for path in root.parent.glob(f".{root.name}.*.crossdock"):
-            pid = path.name.rsplit(".", 2)[-2]
-            if pid.isdigit() and not _is_running(int(pid)):
-                shutil.rmtree(path, ignore_errors=True)
+    """Remove what a run on this machine that was killed left beside `root`."""
+    if os.name == "nt":
+        return  # There is no way to ask for a process there that does not also disturb it.
+    with suppress(OSError), os.scandir(root.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(f".{root.name}.") and entry.name.endswith(".crossdock"):
+                pid = entry.name[len(root.name) + 2 :].partition("-")[0]
+                if pid.isdigit() and not _is_running(int(pid)) and _is_old(entry):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_old(entry: os.DirEntry[str]) -> bool:
+    # A process in another container has numbers of its own: what is still being written is left alone.
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS
 
 
 def _is_running(pid: int) -> bool:

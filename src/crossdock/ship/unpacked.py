@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import stat
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crossdock.errors import StoreError
 from crossdock.ship.installed import Layout, PayloadFile, WheelFacts, wheel_facts
 from crossdock.ship.kept import FIXED_MTIME, content_name, has_mode
+from crossdock.store.sealed import read_sealed, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +73,7 @@ def unpack_wheel(
     it stays in the store. `rules` are the path rules of the target that asks; a wheel that is good for one
     operating system may be refused for another.
     """
-    key = _key(digest, rules, allow_bad_record=allow_bad_record)
+    key = _key(digest, filename, rules, allow_bad_record=allow_bad_record)
     made = False
 
     def make(directory: Path) -> None:
@@ -106,16 +106,19 @@ def find_unpacked(
         raise LookupError
 
     try:
-        key = _key(digest, rules, allow_bad_record=allow_bad_record)
+        key = _key(digest, filename, rules, allow_bad_record=allow_bad_record)
         return _load(store.tree("wheel", key, absent, prove=prove_by_hash), filename)
     except LookupError:
         return None
 
 
-def _key(digest: Digest, rules: PathRules, *, allow_bad_record: bool) -> str:
+def _key(digest: Digest, filename: str, rules: PathRules, *, allow_bad_record: bool) -> str:
     from crossdock.inspect.collect import FACTS_VERSION
 
-    return f"{digest}-{_FORM}.{FACTS_VERSION}-{rules.value}{'-badrecord' if allow_bad_record else ''}"
+    # The file name is part of it: name, version and tags were checked against this one.
+    return (
+        f"{digest}-{filename}-{_FORM}.{FACTS_VERSION}-{rules.value}{'-badrecord' if allow_bad_record else ''}"
+    )
 
 
 def _write(
@@ -146,7 +149,7 @@ def _write(
         }
     finally:
         wheel.close()
-    (directory / _MANIFEST).write_text(json.dumps(manifest, separators=(",", ":")), encoding="utf-8")
+    (directory / _MANIFEST).write_bytes(seal(manifest))
 
 
 def _write_content(wheel: Wheel, file: WheelFile, path: str, *, fresh: bool) -> Binary | None:
@@ -190,7 +193,7 @@ def _load(directory: Path, filename: str, *, trusted: bool = False) -> UnpackedW
     One that was written just now is `trusted`: looking at its files again would tell nothing.
     """
     try:
-        manifest = json.loads((directory / _MANIFEST).read_bytes())
+        manifest = _manifest(directory)
         facts = WheelFacts.from_json(manifest["facts"])
         if not trusted and not _looks_whole(directory, facts):
             return None
@@ -205,6 +208,14 @@ def _load(directory: Path, filename: str, *, trusted: bool = False) -> UnpackedW
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _manifest(directory: Path) -> dict[str, Any]:
+    """Read the manifest; `LookupError` if it is not as it was written."""
+    manifest = read_sealed(directory / _MANIFEST)
+    if not isinstance(manifest, dict):
+        raise LookupError(_MANIFEST)  # noqa: TRY004  # it is not there, as far as anyone can tell
+    return manifest
 
 
 def _looks_whole(directory: Path, facts: WheelFacts) -> bool:
@@ -229,7 +240,7 @@ def _looks_whole(directory: Path, facts: WheelFacts) -> bool:
 def prove_by_hash(directory: Path) -> bool:
     """Tell whether every content has the hash that it is named by; reads every byte."""
     try:
-        manifest = json.loads((directory / _MANIFEST).read_bytes())
+        manifest = _manifest(directory)
         names = {content_name(row[2], executable=row[4]): row[2] for row in manifest["facts"]["files"]}
         for name, expected in names.items():
             with (directory / name).open("rb") as file:
