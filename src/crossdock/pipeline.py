@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crossdock import __version__
 from crossdock.digest import Digest
-from crossdock.errors import LockError
+from crossdock.errors import BuildError, LockError
 from crossdock.lock.plan import purity_from_wheels
 from crossdock.lock.select import Choice, Kind, Selection
 from crossdock.ship.assemble import path_rules
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from crossdock.store import Store
     from crossdock.target.model import Target
 
-    #: A package, a file of it by digest, and the path rules that it is read under.
-    _Key = tuple[int, str, PathRules]
+    #: A package, a file of it by digest, the path rules that it is read under, and the Python it is built for.
+    _Key = tuple[int, str, PathRules, str]
 
 #: zlib and SHA-256 release the interpreter, so unpacking gains from as many threads as there are cores.
 _UNPACKERS = 4
@@ -69,7 +69,10 @@ def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Ga
     hands = _Hands(lock, means)
     with ThreadPoolExecutor(_UNPACKERS) as pool:
         wanted = {
-            (id(choice.package), _file_key(choice), path_rules(selection.target)): (choice, selection.target)
+            (id(choice.package), _file_key(choice), path_rules(selection.target), _variant(choice)): (
+                choice,
+                selection.target,
+            )
             for selection in selections
             for choice in selection.choices
         }
@@ -79,7 +82,9 @@ def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Ga
             means.store,
             selection,
             tuple(
-                prepared[id(choice.package), _file_key(choice), path_rules(selection.target)]
+                prepared[
+                    id(choice.package), _file_key(choice), path_rules(selection.target), _variant(choice)
+                ]
                 for choice in selection.choices
             ),
         )
@@ -88,9 +93,17 @@ def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Ga
 
 
 def _file_key(choice: Choice) -> str:
+    """Return what is fetched or read for a choice: the same for all targets."""
     if choice.file is not None:
         return str(choice.file.digest)
     return f"directory:{choice.package.directory.path}" if choice.package.directory else ""
+
+
+def _variant(choice: Choice) -> str:
+    """Return what a build depends on besides its source: a wheel is the same for every Python."""
+    if choice.file is not None and choice.file.filename.endswith(".whl"):
+        return ""
+    return choice.target.python.short
 
 
 def sdist_is_pure(lock: Lock, package: LockedPackage, means: Means) -> bool | None:
@@ -102,18 +115,14 @@ def sdist_is_pure(lock: Lock, package: LockedPackage, means: Means) -> bool | No
     if file is None:
         return None
     key = str(file.digest)
-    known = means.store.get_fact("native", key)
+    known = means.store.get_fact("native", f"{__version__} {key}")
     if not isinstance(known, list):
         _name, blob = next(iter(_Hands(lock, means).files({key: file})))
-        import mmap
-
         from crossdock.archive.sdist import Sdist
+        from crossdock.store.mapped import mapped
 
-        with blob.open("rb") as source:
-            # Not closed here: a refusal's traceback still holds views of it, and closing would hide it.
-            buffer = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
-            known = list(Sdist.open(buffer, file.filename).native_sources)
-        means.store.put_fact("native", key, known)
+        known = list(Sdist.open(mapped(blob), file.filename).native_sources)
+        means.store.put_fact("native", f"{__version__} {key}", known)
     return not known
 
 
@@ -212,6 +221,7 @@ class _Hands:
         if file is not None and blob is not None and file.filename.endswith(".whl"):
             return self._in_hand(choice, file.filename, file.digest, blob, rules, built_from=None)
         built = self._built(choice, target, blob)
+        _require_tag(built.filename, choice, target)
         digest = Digest("sha256", built.sha256)
         path = self._means.store.blob(digest) or self._means.store.ingest(
             digest, (built.content,), len(built.content)
@@ -260,7 +270,27 @@ class _Hands:
             )
         means.warn(f"building {choice.file.filename}: the lock has no wheel of `{choice.name}` that fits")
         return cached.sdist(
-            means.store, blob, choice.file.filename, choice.file.digest, means.tools(), python=python
+            means.store,
+            blob,
+            choice.file.filename,
+            choice.file.digest,
+            means.tools(),
+            python=python,
+            version=target.python.version,
+        )
+
+
+def _require_tag(filename: str, choice: Choice, target: Target) -> None:
+    """Refuse a built wheel whose tag the target does not take: made for the Python that built it."""
+    from packaging.utils import parse_wheel_filename
+
+    from crossdock.target.tags import tag_ranks
+
+    if not parse_wheel_filename(filename)[3] & tag_ranks(target).keys():
+        raise BuildError(
+            f"the wheel built of `{choice.package}` is not for {target.name}: `{filename}`",
+            code="E-BUILD-TAG",
+            hint=f"its tag follows the Python that built it: put a Python {target.python.short} on the PATH",
         )
 
 

@@ -232,12 +232,18 @@ def test_a_build_is_remembered_and_made_again_when_the_store_lost_it(
 
     store = Store.open(tmp_path / "store", warn=warn)
     with closing(store):
-        first = cached.sdist(store, path, path.name, digest, tools, python=sys.executable)
-        assert cached.sdist(store, path, path.name, digest, tools, python=sys.executable) == first
+        first = cached.sdist(store, path, path.name, digest, tools, python=sys.executable, version=(3, 12))
+        assert (
+            cached.sdist(store, path, path.name, digest, tools, python=sys.executable, version=(3, 12))
+            == first
+        )
         assert count.read_text() == "x"
         blob = store.blob(Digest("sha256", first.sha256))
         assert blob is not None
         blob.chmod(0o644)
         blob.write_bytes(b"rot")
-        assert cached.sdist(store, path, path.name, digest, tools, python=sys.executable) == first
+        assert (
+            cached.sdist(store, path, path.name, digest, tools, python=sys.executable, version=(3, 12))
+            == first
+        )
         assert count.read_text() == "xx"

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.lock.locks import file, linux, lock, macos, package, windows
 
+from crossdock.digest import Digest
 from crossdock.errors import LockError
 from crossdock.lock.formats import FormatPolicy
+from crossdock.lock.model import Lock, LockedDirectory, LockedFile, LockedPackage
 from crossdock.lock.select import Kind, select
 from crossdock.target.model import Arch, Python
 
@@ -280,3 +282,23 @@ def test_five_hundred_packages_for_twelve_targets_are_all_chosen() -> None:
     targets += [macos(), windows(), windows(Arch.AARCH64)]
     selections = [select(made, target) for target in targets]
     assert all(len(selection.choices) == 500 for selection in selections)
+
+
+def test_only_binary_builds_no_source_tree_and_no_archive() -> None:
+    tree = LockedPackage(position=0, name="tree", directory=LockedDirectory(path="./tree"))
+    digest = Digest.of(b"x")
+    archive = LockedPackage(
+        position=1,
+        name="archive",
+        version="1.0",
+        archive=LockedFile(
+            filename="archive-1.0.tar.gz", digest=digest, url="https://example.invalid/a.tar.gz"
+        ),
+    )
+    made = Lock(packages=(tree, archive), created_by="tests")
+    formats = FormatPolicy.parse(only_binary=[":all:"])
+    assert [choice.kind for choice in select(made, linux(), formats=formats).choices] == [
+        Kind.NONE,
+        Kind.NONE,
+    ]
+    assert [choice.kind for choice in select(made, linux()).choices] == [Kind.DIRECTORY, Kind.ARCHIVE]

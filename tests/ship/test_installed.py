@@ -176,3 +176,17 @@ def test_facts_survive_json() -> None:
     import json
 
     assert WheelFacts.from_json(json.loads(json.dumps(FACTS.to_json()))) == FACTS
+
+
+def test_a_windows_path_with_a_space_is_quoted() -> None:
+    path = "C:\\Program Files\\Python313\\python.exe"
+    assert shebang(WINDOWS, path) == f'#!"{path}"\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/opt/$(id)/python", "/opt/`id`/python", '/opt/"x/python', "/opt/a\nb/python"]
+)
+def test_an_interpreter_that_sh_would_read_otherwise_is_refused(path: str) -> None:
+    with pytest.raises(ShipError) as caught:
+        shebang(LINUX, path)
+    assert caught.value.code == "E-SHIP-INTERPRETER"

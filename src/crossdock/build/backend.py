@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,8 +233,3 @@ class _Runner:
     def tail(self) -> list[str]:
         """Return the end of the output."""
         return self._log[-_LOG_LINES:]
-
-
-def host_python() -> str:
-    """Return the interpreter that runs crossdock: the host tool that runs backends of pure packages."""
-    return sys.executable

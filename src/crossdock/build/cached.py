@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING
 
+from crossdock import __version__
 from crossdock.build.pure import BuiltWheel, build_pure_directory, build_pure_sdist
 from crossdock.digest import Digest
 
@@ -19,27 +19,45 @@ _FORM = 1
 
 
 def sdist(
-    store: Store, blob: Path, filename: str, digest: Digest, tools: BuildTools, *, python: str
+    store: Store,
+    blob: Path,
+    filename: str,
+    digest: Digest,
+    tools: BuildTools,
+    *,
+    python: str,
+    version: tuple[int, int],
 ) -> BuiltWheel:
-    """Return the pure wheel of the source distribution `blob`, from the store if it was built before."""
-    from crossdock.archive.sdist import Sdist  # only for what is not built yet
+    """Return the pure wheel of the source distribution `blob`, from the store if it was built before.
 
-    key = f"{digest}-{_FORM}"
-    known = store.get_fact("built", key)
-    if isinstance(known, list):
-        wheel = store.blob(Digest("sha256", known[1]))
-        if wheel is not None:
-            return BuiltWheel(filename=known[0], content=wheel.read_bytes())
-    with (
-        store.locked(f"build-{digest.hex}"),
-        blob.open("rb") as file,
-    ):
-        # Not closed here: a refusal's traceback still holds views of it, and closing would hide the refusal.
-        buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        built = build_pure_sdist(Sdist.open(buffer, filename), tools, python=python)
-    store.ingest(Digest("sha256", built.sha256), (built.content,), len(built.content))
-    store.put_fact("built", key, [built.filename, built.sha256])
+    `python` is the interpreter that builds and `version` the target's, for which it stands. What else decides
+    is in the key too: the date for reproducible builds, and our own version.
+    """
+    key = f"{_FORM} {__version__} {digest} {version} {python} {tools.source_date_epoch}"
+    known = _known(store, key)
+    if known is not None:
+        return known
+    with store.locked(f"build-{digest.hex}"):
+        # Another process may have built it while we waited.
+        built = _known(store, key) or _build(blob, filename, tools, python=python)
+        store.ingest(Digest("sha256", built.sha256), (built.content,), len(built.content))
+        store.put_fact("built", key, [built.filename, built.sha256])
     return built
+
+
+def _known(store: Store, key: str) -> BuiltWheel | None:
+    known = store.get_fact("built", key)
+    if not isinstance(known, list):
+        return None
+    wheel = store.blob(Digest("sha256", known[1]))
+    return None if wheel is None else BuiltWheel(filename=known[0], content=wheel.read_bytes())
+
+
+def _build(blob: Path, filename: str, tools: BuildTools, *, python: str) -> BuiltWheel:
+    from crossdock.archive.sdist import Sdist  # only for what is not built yet
+    from crossdock.store.mapped import mapped
+
+    return build_pure_sdist(Sdist.open(mapped(blob), filename), tools, python=python)
 
 
 def directory(path: Path, tools: BuildTools, *, python: str) -> BuiltWheel:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from crossdock.archive.sdist import Sdist
     from crossdock.archive.wheel import Wheel
 
-#: A built wheel's file name, bytes and SHA-256.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltWheel:

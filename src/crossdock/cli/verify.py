@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from crossdock.inspect.finding import Finding
     from crossdock.target.model import Target
 
+#: Codes of refusals that speak of the wheel's own words, not of the zip that holds them.
+_ABOUT_WHEELS = ("E-WHEEL-", "E-RECORD-")
+
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
@@ -34,17 +36,12 @@ def command(**options: Any) -> int:
     THING is a wheel, an installed directory, a zip (a Lambda bundle, a pex), an OCI or Docker archive or an
     OCI layout.
     """
-    from crossdock.contents.read import read_contents
-    from crossdock.contents.verify import verify
-
     session = Session(options)
     results = []
     failed = False
     for name in options["thing"]:
         for target in session.targets:
-            # An image index holds one image for each platform: the target chooses.
-            verdict = verify(read_contents(Path(name), target=target), target)
-            verdict = replace(verdict, findings=(*broken_wheel(Path(name), target), *verdict.findings))
+            verdict = _verdict(Path(name), target)
             failed = failed or not verdict.fits
             results.append({"thing": name, "target": target.name, **verdict.to_json()})
             if not options["as_json"]:
@@ -54,6 +51,19 @@ def command(**options: Any) -> int:
     return 1 if failed else 0
 
 
+def _verdict(path: Path, target: Target) -> Verdict:
+    from crossdock.contents.read import read_contents
+    from crossdock.contents.verify import Verdict, verify
+
+    broken = broken_wheel(path, target)
+    if any(not finding.code.startswith(_ABOUT_WHEELS) for finding in broken):
+        # As an archive it is not sound: it may be a bomb, so the reader for anything at all does not get it.
+        return Verdict(findings=broken, files=0, binaries=0, distributions=0)
+    # An image index holds one image for each platform: the target chooses.
+    verdict = verify(read_contents(path, target=target), target)
+    return replace(verdict, findings=(*broken, *verdict.findings))
+
+
 def broken_wheel(path: Path, target: Target) -> tuple[Finding, ...]:
     """Read a wheel as `install` would, every byte against RECORD, and return what it would be refused for."""
     if path.suffix != ".whl" or not path.is_file():
@@ -61,13 +71,10 @@ def broken_wheel(path: Path, target: Target) -> tuple[Finding, ...]:
     from crossdock.archive.wheel import Wheel
     from crossdock.inspect.finding import Finding, Severity
     from crossdock.ship.assemble import path_rules
+    from crossdock.store.mapped import mapped
 
     try:
-        with (
-            path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
-            Wheel.open(buffer, path.name, rules=path_rules(target)) as wheel,
-        ):
+        with Wheel.open(mapped(path), path.name, rules=path_rules(target)) as wheel:
             for item in wheel.files:
                 for _chunk in wheel.stream(item):
                     pass

@@ -33,11 +33,6 @@ def relative_to_lock(table: Mapping[str, Any], *, start: Path, lock_directory: P
     return {**table, "packages": packages}
 
 
-def resolve_path(path: str, directory: Path | None) -> Path:
-    """Return where a lock's `path` lies on this disk; relative ones start at the lock's `directory`."""
-    return Path(path) if directory is None else directory / path
-
-
 def _entry(entry: Mapping[str, Any], start: Path, lock_directory: Path) -> dict[str, Any]:
     copy = dict(entry)
     url = copy.get("url")

@@ -183,6 +183,10 @@ class _Chooser:
             return self._made(package, Kind.VCS, reason=_vcs_reason(package))
         # - Else if `packages.directory` is set ...
         if package.directory is not None:
+            if not self.policy.allows_sdist(package.name):
+                return self._made(
+                    package, Kind.NONE, reason="a source tree, which --only-binary refuses to build"
+                )
             return self._made(package, Kind.DIRECTORY, reason="a source tree on this disk")
         # - Else if `packages.archive` is set ...
         if package.archive is not None:
@@ -229,6 +233,9 @@ class _Chooser:
     def _archive(self, package: LockedPackage, archive: LockedFile) -> Choice:
         """Take the archive; one that is a wheel must fit like any other, though PEP 751 does not ask for it."""
         if not isinstance(archive, LockedWheel):
+            if not self.policy.allows_sdist(package.name):
+                why = f"{archive.filename} is a source distribution, which --only-binary refuses to build"
+                return self._made(package, Kind.NONE, reason=why)
             return self._made(package, Kind.ARCHIVE, file=archive, reason="locked by its URL or path")
         found = best_tag(
             archive, tag_ranks(self.target), linux=_linux(self.target, self.policy, package.name)

@@ -47,13 +47,6 @@ class UvFailed(Exception):  # noqa: N818 - a message between two modules, never 
         self.text = text
 
 
-def uv_version() -> str:
-    """Return the version of the `uv` package that resolves."""
-    from importlib.metadata import version
-
-    return version("uv")
-
-
 def run_uv(arguments: Sequence[str], *, directory: Path, environ: Mapping[str, str]) -> str:
     """Run uv in `directory` and return its standard output.
 

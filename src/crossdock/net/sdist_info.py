@@ -17,17 +17,11 @@ def pkg_info_of(file: ProjectFile, store: Store, http: Http) -> bytes | None:
 
     Raises `FetchError` and `ArchiveError`.
     """
-    import mmap
-
     from crossdock.archive.sdist import Sdist
+    from crossdock.store.mapped import mapped
 
     digest = Digest.strongest(file.hashes)
     if digest is None:
         return None
     path = store.blob(digest) or http.download(file.url, digest=digest, size=file.size, store=store)
-    with (
-        path.open("rb") as source,
-        mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
-        Sdist.open(buffer, file.filename) as sdist,
-    ):
-        return sdist.pkg_info
+    return Sdist.open(mapped(path), file.filename).pkg_info

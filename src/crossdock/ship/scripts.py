@@ -18,6 +18,10 @@ _LAUNCHERS = {Arch.X86_64: "64", Arch.AARCH64: "64-arm", Arch.I686: "32"}
 _SHEBANG_LIMIT = 127
 
 
+#: Characters that sh or the launcher would not take for a part of the path.
+_UNSAFE = frozenset("\"'`$")
+
+
 class EntryPoint(NamedTuple):
     """One line of entry_points.txt below console_scripts or gui_scripts."""
 
@@ -42,8 +46,16 @@ def shebang(target: Target, interpreter: str | None) -> bytes:
     if interpreter is None:
         name = "python" if target.os is Os.WINDOWS else interpreter_name(target.python)
         return f"#!/usr/bin/env {name}\n".encode()
+    if any(character in interpreter for character in _UNSAFE) or not interpreter.isprintable():
+        raise ShipError(
+            f"not a path that a script can name: {interpreter!r}",
+            code="E-SHIP-INTERPRETER",
+            hint="give --python-path without quotes, `$`, backquotes and line breaks",
+        )
+    if target.os is Os.WINDOWS:
+        return (f'#!"{interpreter}"\n' if " " in interpreter else f"#!{interpreter}\n").encode()
     line = f"#!{interpreter}\n".encode()
-    if target.os is Os.WINDOWS or (b" " not in line and len(line) <= _SHEBANG_LIMIT):
+    if b" " not in line and len(line) <= _SHEBANG_LIMIT:
         return line
     # https://www.in-ulm.de/~mascheck/various/shebang/#length: a polyglot of sh and Python.
     return f"#!/bin/sh\n'''exec' \"{interpreter}\" \"$0\" \"$@\"\n' '''\n".encode()

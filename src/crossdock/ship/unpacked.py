@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from crossdock.errors import StoreError
 from crossdock.ship.installed import Layout, PayloadFile, WheelFacts, wheel_facts
 from crossdock.ship.kept import FIXED_MTIME, content_name, has_mode
+from crossdock.store.mapped import mapped
 from crossdock.store.sealed import read_sealed, seal
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -79,8 +80,7 @@ def unpack_wheel(
     def make(directory: Path) -> None:
         nonlocal made
         made = True
-        with blob.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
-            _write(buffer, filename, directory, rules, allow_bad_record=allow_bad_record)
+        _write(mapped(blob), filename, directory, rules, allow_bad_record=allow_bad_record)
 
     directory = store.tree("wheel", key, make, prove=prove_by_hash)
     found = _load(directory, filename, trusted=made)
@@ -122,7 +122,7 @@ def _key(digest: Digest, filename: str, rules: PathRules, *, allow_bad_record: b
 
 
 def _write(
-    buffer: mmap.mmap, filename: str, directory: Path, rules: PathRules, *, allow_bad_record: bool
+    buffer: mmap.mmap | bytes, filename: str, directory: Path, rules: PathRules, *, allow_bad_record: bool
 ) -> None:
     from crossdock.archive.wheel import Wheel  # not needed when the store has the wheel
 
@@ -162,8 +162,7 @@ def _write_content(wheel: Wheel, file: WheelFile, path: str, *, fresh: bool) -> 
         else:
             for _chunk in wheel.stream(file):
                 pass
-        with open(path, "rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return examine(content, str(file.path))
+        return examine(mapped(path), str(file.path))
     data = wheel.read(file)
     if fresh:
         _write_file(path, (data,), executable=file.executable)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Any
 
 
 #: Every variable of PEP 508 that describes the environment.
@@ -133,10 +133,6 @@ class Target:
     name: str = field(default="", compare=False)
     #: What the name left open and was filled in, in words for the plan; not part of the value.
     assumed: tuple[str, ...] = field(default=(), compare=False)
-
-    def with_python(self, python: Python) -> Self:
-        """Return the same place with another Python."""
-        return replace(self, python=python)
 
     def fields_for_key(self) -> dict[str, Any]:
         """Return every field that counts, as JSON-ready values in a fixed order."""

@@ -1,0 +1,21 @@
+"""A file's bytes without reading them all: mapped into memory, the empty file too."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def mapped(path: Path | str) -> mmap.mmap | bytes:
+    """Return the content of a file for reading; raise `OSError`.
+
+    It is not closed by hand: views of it may be alive in a refusal's traceback, and it goes with the last.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123  # both kinds of path
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            return b""  # An empty file cannot be mapped.
