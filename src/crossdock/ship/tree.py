@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import threading
-import time
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -24,9 +23,6 @@ T = TypeVar("T")
 RECEIPT = ".crossdock.json"
 
 _DIRECTORY_MODE = 0o755
-
-#: A directory of work that was not touched for so long, in seconds, is nobody's.
-_STALE_SECONDS = 600
 
 #: Linking and copying are system calls that release the interpreter: two at once fill a small machine.
 _WRITERS = min(4, os.cpu_count() or 1)
@@ -96,7 +92,7 @@ def _write_new(
     root: Path, placed: Mapping[str, PlacedFile], receipt: PlacedFile, mode: LinkMode
 ) -> TreeChange:
     root.parent.mkdir(parents=True, exist_ok=True)
-    work = root.parent / f".{root.name}.{os.getpid()}-{os.urandom(4).hex()}.crossdock"
+    work = root.parent / f".{root.name}.{os.getpid()}-{_processes()}-{os.urandom(4).hex()}.crossdock"
     try:
         os.mkdir(work, _DIRECTORY_MODE)
         _fill(work, placed, mode)
@@ -225,14 +221,18 @@ def remove_stale_work(root: Path) -> None:
     with suppress(OSError), os.scandir(root.parent) as entries:
         for entry in entries:
             if entry.name.startswith(f".{root.name}.") and entry.name.endswith(".crossdock"):
-                pid = entry.name[len(root.name) + 2 :].partition("-")[0]
-                if pid.isdigit() and not _is_running(int(pid)) and _is_old(entry):
+                pid, _dash, rest = entry.name[len(root.name) + 2 :].partition("-")
+                ours = rest.startswith(f"{_processes()}-")
+                if pid.isdigit() and ours and not _is_running(int(pid)):
                     shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def _is_old(entry: os.DirEntry[str]) -> bool:
-    # A process in another container has numbers of its own: what is still being written is left alone.
-    return time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_SECONDS
+def _processes() -> str:
+    """Return which numbering of processes ours is in: a container has one of its own."""
+    try:
+        return os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        return "0"
 
 
 def _is_running(pid: int) -> bool:
