@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -213,6 +215,18 @@ def test_project_with_uv_lock(work: Path, environ: dict[str, str]) -> None:
         lock(work, environ)
     assert raised.value.code == "E-LOCK-STALE"
     assert "uv lock" in str(raised.value.hint)
+
+
+def test_a_uv_lock_for_a_python_that_this_host_does_not_run(work: Path, environ: dict[str, str]) -> None:
+    path = project(work)
+    run_uv(["lock", "--no-build"], directory=work, environ=environ)
+    lowest = re.compile(r'requires-python = "[^"]*"')
+    beyond = f'requires-python = ">=3.{sys.version_info.minor + 1}"'
+    path.write_text(lowest.sub(beyond, path.read_text()))
+    lockfile = work / "uv.lock"
+    lockfile.write_text(lowest.sub(beyond, lockfile.read_text(), count=1))
+    resolved = lock(work, environ, targets=[linux(python=Python(minor=15))])
+    assert "pure" in names(resolved)
 
 
 def test_versions_of_uv_lock_cannot_be_constrained(work: Path, environ: dict[str, str]) -> None:

@@ -244,11 +244,15 @@ class _Resolution:
         return {**base, "packages": merge(base["packages"], variants)}
 
     def _export(self, *arguments: str) -> dict[str, Any]:
-        command = ["export", "--quiet", "--format", "pylock.toml", "--no-header", "--locked", "--no-build"]
+        command = ["export", "--quiet", "--format", "pylock.toml", "--no-header", "--no-build"]
         command += ["--no-emit-project", "--no-default-groups", "--no-editable", "--python", host_python()]
         try:
-            return self._uv([*command, *arguments])
+            return self._uv([*command, "--locked", *arguments])
         except UvFailed as error:
+            if "incompatible with the project's Python requirement" in error.text:
+                # uv wants a Python that the project allows to tell whether the lock is fresh; a host need not
+                # have one, and the lock itself says all that is needed.
+                return self._frozen(command, arguments)
             if "needs to be updated" in error.text:
                 raise LockError(
                     "`uv.lock` is out of date",
@@ -256,6 +260,12 @@ class _Resolution:
                     places=error.text.splitlines(),
                     hint="update it with `uv lock`",
                 ) from error
+            raise self._failed(error) from error
+
+    def _frozen(self, command: list[str], arguments: Sequence[str]) -> dict[str, Any]:
+        try:
+            return self._uv([*command, "--frozen", *arguments])
+        except UvFailed as error:
             raise self._failed(error) from error
 
     # uv pip compile: everything else
