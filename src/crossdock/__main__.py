@@ -11,7 +11,15 @@ _COMPLETE = "_CROSSDOCK_COMPLETE"
 
 def main() -> int:
     """Run the command line of this process and return the exit status."""
-    arguments = sys.argv[1:]
+    try:
+        return _answer(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Also while the modules of a command are still being imported.
+        sys.stderr.write("interrupted; nothing half-written was left\n")
+        return 130
+
+
+def _answer(arguments: list[str]) -> int:
     if _COMPLETE in os.environ:
         from crossdock.cli.main import run
 
@@ -30,11 +38,7 @@ def main() -> int:
     if arguments[0] == "install":
         from crossdock.cli.again import replay
 
-        try:
-            status = replay(arguments[1:], os.environ)
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted; nothing half-written was left\n")
-            return 130
+        status = replay(arguments[1:], os.environ)
         if status is not None:
             return status
     from crossdock.cli.main import run
