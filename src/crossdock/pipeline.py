@@ -121,7 +121,9 @@ def sdist_is_pure(lock: Lock, package: LockedPackage, means: Means) -> bool | No
         from crossdock.archive.sdist import Sdist
         from crossdock.store.mapped import mapped
 
-        known = list(Sdist.open(mapped(blob), file.filename).native_sources)
+        known = list(
+            Sdist.open(mapped(blob), file.filename, source_tree=package.sdist is None).native_sources
+        )
         means.store.put_fact("native", f"{__version__} {key}", known)
     return not known
 
@@ -260,14 +262,15 @@ class _Hands:
 
     def _built(self, choice: Choice, target: Target, blob: Path | None) -> BuiltWheel:
         from crossdock.build import cached
+        from crossdock.build.pure import Locked
 
         means = self._means
         python = means.python_for(target.python.version)
         if blob is None or choice.file is None:
             directory = choice.package.directory
-            return cached.directory(
-                self._local(directory.path if directory else ""), means.tools(), python=python
-            )
+            place = self._local(directory.path if directory else "")
+            locked = Locked(choice.name, choice.version, directory.subdirectory if directory else None)
+            return cached.directory(place, means.tools(), python=python, locked=locked)
         means.warn(f"building {choice.file.filename}: the lock has no wheel of `{choice.name}` that fits")
         return cached.sdist(
             means.store,
@@ -277,6 +280,9 @@ class _Hands:
             means.tools(),
             python=python,
             version=target.python.version,
+            locked=Locked(
+                choice.name, choice.version, choice.file.subdirectory, is_tree=choice.kind is Kind.ARCHIVE
+            ),
         )
 
 

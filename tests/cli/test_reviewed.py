@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
+import tarfile
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.cli.world import ARM, native, tree_of
 from tests.support.wheels import make_wheel, wheel_files, zip_bytes
 
@@ -50,8 +54,6 @@ def test_a_wheel_known_under_one_name_is_not_taken_under_another(world: World) -
     content = zip_bytes(wheel_files("demo", "1.0"))
     (world.work / "demo-1.0-py3-none-any.whl").write_bytes(content)
     (world.work / "evil-2.0-py3-none-any.whl").write_bytes(content)
-    import hashlib
-
     digest = hashlib.sha256(content).hexdigest()
     for name, version in (("demo", "1.0"), ("evil", "2.0")):
         wheel = f'{{ path = "{name}-{version}-py3-none-any.whl", hashes = {{ sha256 = "{digest}" }} }}'
@@ -99,3 +101,72 @@ def test_the_working_directory_can_be_the_target(world: World) -> None:
     place.mkdir()
     world.run("install", "../pylock.toml", "--for", ARM, "-t", ".", cwd=place)
     assert (place / "app/__init__.py").is_file()
+
+
+BACKEND = """
+import base64, hashlib, os, zipfile
+def get_requires_for_build_wheel(settings=None): return []
+def build_wheel(directory, settings=None, metadata=None):
+    info = "NAME-1.0.dist-info"
+    files = {
+        "NAME/__init__.py": b"",
+        info + "/METADATA": b"Metadata-Version: 2.2\\nName: NAME\\nVersion: 1.0\\n",
+        info + "/WHEEL": b"Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    row = lambda data: base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    files[info + "/RECORD"] = (
+        "".join(f"{n},sha256={row(d)},{len(d)}\\n" for n, d in files.items()) + info + "/RECORD,,\\n"
+    ).encode()
+    with zipfile.ZipFile(os.path.join(directory, "NAME-1.0-py3-none-any.whl"), "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return "NAME-1.0-py3-none-any.whl"
+"""
+
+
+def commit_archive(world: World, subdirectory: str, *, locked: str) -> None:
+    """An archive of a repository's commit, as a host of repositories gives it, and a lock that pins it."""
+    inner = f"{subdirectory}/" if subdirectory else ""
+    members = {
+        f"repo-0a1b2c/{inner}backend.py": BACKEND.replace("NAME", "proj"),
+        f"repo-0a1b2c/{inner}pyproject.toml": (
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        ),
+        "repo-0a1b2c/README": "a repository, not a source distribution",
+    }
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for name, text in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    (world.work / "0a1b2c.tar.gz").write_bytes(content.getvalue())
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    below = f', subdirectory = "{locked}"' if locked else ""
+    (world.work / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "tests"\n\n[[packages]]\nname = "proj"\nversion = "1.0"\n'
+        f'archive = {{ path = "0a1b2c.tar.gz", hashes = {{ sha256 = "{digest}" }}{below} }}\n'
+    )
+
+
+@pytest.mark.parametrize("subdirectory", ["", "python/proj"])
+def test_a_pinned_archive_of_a_commit_is_the_way_out_for_a_repository(
+    world: World, subdirectory: str
+) -> None:
+    commit_archive(world, subdirectory, locked=subdirectory)
+    assert '"pure-sdist"' in world.run("plan", "pylock.toml", "--for", ARM, "--json").stdout
+    world.run("install", "pylock.toml", "--for", ARM, "-t", "out")
+    assert (world.work / "out/proj/__init__.py").is_file()
+
+
+def test_a_subdirectory_that_is_not_in_the_archive_is_named(world: World) -> None:
+    commit_archive(world, "", locked="python/other")
+    said = world.refused("install", "pylock.toml", "--for", ARM, "-t", "out", code="E-BUILD-NO-SOURCE")
+    assert "python/other" in said
+    assert "proj" in said
+
+
+def test_a_subdirectory_that_leads_out_is_refused(world: World) -> None:
+    commit_archive(world, "", locked="../..")
+    world.refused("install", "pylock.toml", "--for", ARM, "-t", "out", code="E-PATH-DOTS")
+    assert not (world.work / "out").exists()

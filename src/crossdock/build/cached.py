@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock import __version__
-from crossdock.build.pure import BuiltWheel, build_pure_directory, build_pure_sdist
+from crossdock.build.pure import BuiltWheel, Locked, build_pure_directory, build_pure_sdist
 from crossdock.digest import Digest
 
 if TYPE_CHECKING:
@@ -27,19 +27,20 @@ def sdist(
     *,
     python: str,
     version: tuple[int, int],
+    locked: Locked | None = None,
 ) -> BuiltWheel:
     """Return the pure wheel of the source distribution `blob`, from the store if it was built before.
 
     `python` is the interpreter that builds and `version` the target's, for which it stands. What else decides
     is in the key too: the date for reproducible builds, and our own version.
     """
-    key = f"{_FORM} {__version__} {digest} {version} {python} {tools.source_date_epoch}"
+    key = f"{_FORM} {__version__} {digest} {version} {python} {tools.source_date_epoch} {locked}"
     known = _known(store, key)
     if known is not None:
         return known
     with store.locked(f"build-{digest.hex}"):
         # Another process may have built it while we waited.
-        built = _known(store, key) or _build(blob, filename, tools, python=python)
+        built = _known(store, key) or _build(blob, filename, tools, python=python, locked=locked)
         store.ingest(Digest("sha256", built.sha256), (built.content,), len(built.content))
         store.put_fact("built", key, [built.filename, built.sha256])
     return built
@@ -53,13 +54,14 @@ def _known(store: Store, key: str) -> BuiltWheel | None:
     return None if wheel is None else BuiltWheel(filename=known[0], content=wheel.read_bytes())
 
 
-def _build(blob: Path, filename: str, tools: BuildTools, *, python: str) -> BuiltWheel:
+def _build(blob: Path, filename: str, tools: BuildTools, *, python: str, locked: Locked | None) -> BuiltWheel:
     from crossdock.archive.sdist import Sdist  # only for what is not built yet
     from crossdock.store.mapped import mapped
 
-    return build_pure_sdist(Sdist.open(mapped(blob), filename), tools, python=python)
+    sdist = Sdist.open(mapped(blob), filename, source_tree=locked is not None and locked.is_tree)
+    return build_pure_sdist(sdist, tools, python=python, locked=locked)
 
 
-def directory(path: Path, tools: BuildTools, *, python: str) -> BuiltWheel:
+def directory(path: Path, tools: BuildTools, *, python: str, locked: Locked | None = None) -> BuiltWheel:
     """Return the pure wheel of a source tree; never remembered, since a tree changes."""
-    return build_pure_directory(path, tools, python=python)
+    return build_pure_directory(path, tools, python=python, locked=locked)

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.archive.record import quoted, record_row
 from crossdock.build.backend import BuildTools, build_wheel
@@ -34,8 +34,22 @@ class BuiltWheel:
         return sha256(self.content).hexdigest()
 
 
-def build_pure_sdist(sdist: Sdist, tools: BuildTools, *, python: str) -> BuiltWheel:
+class Locked(NamedTuple):
+    """What a build must come out as: the lock's project, and where it lies in an archive or tree (PEP 751)."""
+
+    name: str
+    version: str | None = None
+    subdirectory: str | None = None
+    #: An archive of any source tree (`packages.archive`), not a source distribution with PKG-INFO.
+    is_tree: bool = False
+
+
+def build_pure_sdist(
+    sdist: Sdist, tools: BuildTools, *, python: str, locked: Locked | None = None
+) -> BuiltWheel:
     """Build an opened source distribution; raise `BuildError` if it is native or does not build.
+
+    It must come out as `locked` says, by default as the source distribution's own name and version.
 
     It is refused before its code runs if its sources say that it compiles something, and after if the
     wheel holds a binary or is tagged for a platform: a host binary never goes on.
@@ -49,14 +63,15 @@ def build_pure_sdist(sdist: Sdist, tools: BuildTools, *, python: str) -> BuiltWh
         )
     with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
         work = Path(name)
-        source = work / f"{sdist.name}-{sdist.version}"
+        locked = locked or Locked(sdist.name, str(sdist.version))
+        source = work / f"{locked.name}-{locked.version or 'source'}"
         _extract(sdist, source)
-        return _build(
-            source, work, tools, python=python, what=sdist.filename, project=(sdist.name, str(sdist.version))
-        )
+        return _build(source, work, tools, python=python, what=sdist.filename, locked=locked)
 
 
-def build_pure_directory(directory: Path, tools: BuildTools, *, python: str) -> BuiltWheel:
+def build_pure_directory(
+    directory: Path, tools: BuildTools, *, python: str, locked: Locked | None = None
+) -> BuiltWheel:
     """Build a source tree on this disk, from a copy, under the same rules."""
     if not directory.is_dir():
         raise BuildError(f"no source tree at `{directory}`", code="E-BUILD-NO-SOURCE")
@@ -67,7 +82,7 @@ def build_pure_directory(directory: Path, tools: BuildTools, *, python: str) -> 
             ".git", ".hg", ".venv", "venv", "__pycache__", "*.pyc", "node_modules", ".tox"
         )
         shutil.copytree(directory, source, symlinks=True, ignore=skip)
-        return _build(source, work, tools, python=python, what=directory.name)
+        return _build(source, work, tools, python=python, what=directory.name, locked=locked)
 
 
 def _extract(sdist: Sdist, source: Path) -> None:
@@ -87,27 +102,43 @@ def _build(
     *,
     python: str,
     what: str,
-    project: tuple[str, str] | None = None,
+    locked: Locked | None,
 ) -> BuiltWheel:
     from crossdock.archive.wheel import Wheel  # only when something is built
     from crossdock.safepath import PathRules
 
-    path = build_wheel(source, work, tools, python=python)
+    path = build_wheel(_project_in(source, what, locked), work, tools, python=python)
     wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
-    if project is not None:
-        _prove_same_project(wheel, what, project)
+    if locked is not None:
+        _prove_same_project(wheel, what, locked)
     _prove_pure(wheel, what)
     return BuiltWheel(filename=path.name, content=_canonical(wheel))
 
 
-def _prove_same_project(wheel: Wheel, what: str, project: tuple[str, str]) -> None:
+def _project_in(source: Path, what: str, locked: Locked | None) -> Path:
+    """Return where the project lies in an unpacked source; a subdirectory never leads out of it."""
+    if locked is None or not locked.subdirectory:
+        return source
+    from crossdock.safepath import PathRules, parse_member_path
+
+    place = source.joinpath(*parse_member_path(locked.subdirectory, PathRules.POSIX).split("/"))
+    if not place.is_dir() or not place.resolve().is_relative_to(source.resolve()):
+        raise BuildError(
+            f"`{what}` has no directory `{locked.subdirectory}`, where the lock says `{locked.name}` lies",
+            code="E-BUILD-NO-SOURCE",
+            hint="lock again, or correct the subdirectory of the requirement",
+        )
+    return place
+
+
+def _prove_same_project(wheel: Wheel, what: str, locked: Locked) -> None:
     """Refuse a wheel of another name or version than was asked for: it would be shipped under the lock's name."""
     from packaging.utils import canonicalize_name, canonicalize_version
 
-    name, version = project
-    if canonicalize_name(wheel.name) != canonicalize_name(name) or canonicalize_version(
-        wheel.version
-    ) != canonicalize_version(version):
+    same = canonicalize_name(wheel.name) == canonicalize_name(locked.name)
+    if locked.version is not None:
+        same = same and canonicalize_version(wheel.version) == canonicalize_version(locked.version)
+    if not same:
         raise BuildError(
             f"`{what}` builds a wheel of `{wheel.name} {wheel.version}`, which is not what it says it is",
             code="E-BUILD-OTHER-PROJECT",

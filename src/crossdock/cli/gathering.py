@@ -79,7 +79,8 @@ class Asked:
         named = len(words) == 1 and (session.directory / words[0]).is_file()
         own = [name for name in session.options.get("for_") or () if name in session.project.settings.target]
         windows = any(target.os is Os.WINDOWS for target in session.targets)
-        return named and bool(session.options.get("for_")) and not own and not windows
+        silent = not any(session.options.get(name) for name in _RESOLVING)
+        return named and silent and bool(session.options.get("for_")) and not own and not windows
 
     def shipment_keys(self, interpreter: str | None) -> list[str]:
         """Return the keys of the laid-out shipments, none where SOURCE is not a lock file."""

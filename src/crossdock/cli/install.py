@@ -1,4 +1,4 @@
-"""`crossdock install`: a directory for a target, and `shipping`, what it shares with download."""
+"""`crossdock install`: a directory for a target."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def command(**options: Any) -> int:
     mode = _link_mode(options["link_mode"] or session.project.settings.link_mode)
     # Taken before anything is written: what the command reads now is what its answer depends on.
     key = None if options["as_json"] else again_key(click.get_current_context().find_root().obj or ())
+    places = directory_names(session.targets)
     asked = Asked(session)
     keys, ready = _ready(session, asked)
     results, parts = [], []
-    places = directory_names(session.targets)
     for shipment, target, prepared, below in zip(keys, session.targets, ready, places, strict=True):
         directory = root / below
         results.append(_install(session, target, shipment, prepared, directory=directory, mode=mode))

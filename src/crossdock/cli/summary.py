@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crossdock.cli.console import human_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from crossdock.ship.tree import TreeChange
@@ -17,7 +17,7 @@ def summary_lines(facts: Mapping[str, Any], target: str, directory: Path, change
     """Return the lines about one tree: what is in it, what changed, and what runs at Python's start."""
     kept = f", {change.kept} unchanged, {change.removed} removed" if change.kept or change.removed else ""
     done = (
-        f"{target}: {len(facts['packages'])} packages, {facts['files']} files, {human_size(facts['bytes'])}"
+        f"{target}: {_count(facts['packages'])}, {facts['files']} files, {human_size(facts['bytes'])}"
         f" in {directory} ({change.written} written{kept}); {_verdict(facts)}"
     )
     edited = [f"left alone, edited since it was installed: {path}" for path in change.edited]
@@ -32,3 +32,7 @@ def _verdict(facts: Mapping[str, Any]) -> str:
     if not count:
         return "no binaries in it"
     return "its binary fits" if count == 1 else f"{count} binaries fit"
+
+
+def _count(packages: Sequence[object]) -> str:
+    return "1 package" if len(packages) == 1 else f"{len(packages)} packages"
