@@ -9,6 +9,7 @@
     ├── StoreError               the store on this disk
     ├── BuildError               a source distribution that cannot be built
     ├── InspectError             a binary that cannot be read
+    ├── ImageError               an image, manifest, layer or layout that is broken or cannot be had
     └── ShipError                an output that cannot be written
 
 The text of an error answers: what is wrong (`message`, one line, no full stop), where (`places`, one line
@@ -108,3 +109,9 @@ class ShipError(CrossdockError):
     """An output cannot be written."""
 
     default_code = "E-SHIP"
+
+
+class ImageError(CrossdockError):
+    """An image, manifest, layer or layout is broken, contradicts itself, or is not what was asked for."""
+
+    default_code = "E-IMAGE"
