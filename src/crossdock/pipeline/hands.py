@@ -190,7 +190,7 @@ class Hands:
     def wheel_file(self, choice: Choice, blob: Path | None) -> WheelFile:
         """Return the wheel of a choice whose file is `blob` (None: a source tree), built if it is source."""
         file = choice.file
-        direct_url = _direct_url(choice)
+        direct_url = direct_url_of(choice)
         if file is not None and blob is not None and file.filename.endswith(".whl"):
             return WheelFile(
                 name=choice.name, filename=file.filename, digest=file.digest, blob=blob, direct_url=direct_url
@@ -248,7 +248,7 @@ def _require_tag(filename: str, choice: Choice, target: Target) -> None:
         )
 
 
-def _direct_url(choice: Choice) -> bytes | None:
+def direct_url_of(choice: Choice) -> bytes | None:
     """Return direct_url.json for what did not come from an index (PEP 610).
 
     A local path is left out: it would tell the host's directories.

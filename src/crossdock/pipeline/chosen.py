@@ -1,0 +1,112 @@
+"""The wheels of an image by name and hash, known before their bytes are here."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossdock.archive.names import WheelName
+from crossdock.pipeline.hands import Hands, direct_url_of, wheel_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from crossdock.digest import Digest
+    from crossdock.lock.model import Lock, LockedPackage
+    from crossdock.lock.select import Choice, Selection
+    from crossdock.pipeline.hands import Means, WheelFile, WheelKey
+
+#: Building and looking at the sizes of a few files; downloads have threads of their own.
+_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenWheel:
+    """A wheel that one platform's image gets.
+
+    `name` is normalized, `size` is the file's in bytes, `url` where it came from without a login.
+    `direct_url` is the content of direct_url.json where one is due (PEP 610); `built_from` names the source
+    distribution it was built from here.
+    """
+
+    choice: Choice
+    name: str
+    version: str
+    filename: str
+    digest: Digest
+    size: int
+    url: str | None = None
+    direct_url: bytes | None = None
+    built_from: str | None = None
+
+
+def choose_wheels(
+    lock: Lock,
+    selections: Sequence[Selection],
+    means: Means,
+    *,
+    leave_out: Callable[[LockedPackage], bool],
+) -> list[list[ChosenWheel]]:
+    """Return the wheels of each selection by name; only what the lock tells no size of, or no wheel, is fetched.
+
+    Packages for which `leave_out` is true are passed over: the application itself, which has its own layer.
+    """
+    wanted = [
+        [choice for choice in selection.choices if not leave_out(choice.package)] for selection in selections
+    ]
+    files = _fetched(
+        lock, (choice for choices in wanted for choice in choices if not _is_known(choice)), means
+    )
+    return [
+        sorted((_chosen(choice, files) for choice in choices), key=lambda wheel: wheel.name)
+        for choices in wanted
+    ]
+
+
+def _is_known(choice: Choice) -> bool:
+    file = choice.file
+    return file is not None and file.filename.endswith(".whl") and file.size is not None
+
+
+def _fetched(lock: Lock, choices: Iterable[Choice], means: Means) -> dict[WheelKey, WheelFile]:
+    wanted = {wheel_key(choice): choice for choice in choices}
+    if not wanted:
+        return {}
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return dict(Hands(lock, means).prepare(wanted, pool, lambda file, _key: file))
+
+
+def _chosen(choice: Choice, files: dict[WheelKey, WheelFile]) -> ChosenWheel:
+    file = choice.file
+    url = _public(file.url) if file is not None and file.url else None
+    made = files.get(wheel_key(choice))
+    if made is not None:
+        return ChosenWheel(
+            choice=choice,
+            name=made.name,
+            version=WheelName.parse(made.filename).version,
+            filename=made.filename,
+            digest=made.digest,
+            size=made.blob.stat().st_size,
+            url=url,
+            direct_url=made.direct_url,
+            built_from=made.built_from,
+        )
+    assert file is not None and file.size is not None, "everything else was fetched"  # noqa: S101, PT018
+    return ChosenWheel(
+        choice=choice,
+        name=choice.name,
+        version=WheelName.parse(file.filename).version,
+        filename=file.filename,
+        digest=file.digest,
+        size=file.size,
+        url=url,
+        direct_url=direct_url_of(choice),
+    )
+
+
+def _public(url: str) -> str:
+    from crossdock.net.url import without_login
+
+    return without_login(url)
