@@ -14,7 +14,7 @@ from crossdock.errors import ArchiveError
 from crossdock.safepath import MemberPath, PathRules, parse_member_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import NoReturn
 
 
@@ -87,7 +87,10 @@ class TarReader:
 
     Every error is an `ArchiveError` with a code `E-TAR-…` or `E-PATH-…`. A leading `./` of names is dropped
     and the entry of the root itself skipped. Whether names may repeat is the caller's to say: they must not in
-    a source distribution, and the last wins in a layer.
+    a source distribution, and the last wins in a layer. `parse` is another rule for names than the one that is
+    safe to unpack by: for who keeps them as words only. Content that nobody asks for is passed over by the
+    source's `skip`, where it has one. `open_end` lets the stream end where an entry or its padding would begin,
+    as some writers of layers leave it (umoci): for streams whose length is known to be whole by other means.
     """
 
     def __init__(
@@ -98,7 +101,11 @@ class TarReader:
         limits: Limits = DEFAULT_LIMITS,
         rules: PathRules = PathRules.ANY,
         kinds: frozenset[Kind] = PLAIN_KINDS,
+        parse: Callable[[str, PathRules], MemberPath] = parse_member_path,
+        open_end: bool = False,
     ) -> None:
+        self._parse = parse
+        self._open_end = open_end
         self._source = source
         self._filename = filename
         self._limits = limits
@@ -139,10 +146,23 @@ class TarReader:
         """Return the content of the file that iteration gave last; mind its size."""
         return b"".join(self.chunks())
 
+    @property
+    def offset(self) -> int:
+        """Where in the stream the reader stands: behind the header of the entry that iteration gave last."""
+        return self._offset
+
     def _skip(self) -> None:
+        skip = getattr(self._source, "skip", None)
+        if skip is not None and self._left:
+            skip(self._left)
+            self._offset += self._left
+            self._left = 0
         for _ in self.chunks():
             pass
-        self._exactly(self._padding)
+        if self._open_end:
+            self._block(self._padding)
+        else:
+            self._exactly(self._padding)
         self._padding = 0
 
     def _take(self, size: int) -> bytes:
@@ -159,10 +179,10 @@ class TarReader:
             size -= len(pieces[-1])
         return b"".join(pieces)
 
-    def _block(self) -> bytes:
+    def _block(self, size: int = BLOCK) -> bytes:
         """Return the next block; shorter only at the end of the stream."""
         block = b""
-        while len(block) < BLOCK and (piece := self._source.read(BLOCK - len(block))):
+        while len(block) < size and (piece := self._source.read(size - len(block))):
             block += piece
         self._offset += len(block)
         return block
@@ -178,6 +198,8 @@ class TarReader:
                 self._end()
                 return None
             if not block:
+                if self._open_end and not overrides.values:
+                    return None
                 raise BadHeaderError("TRUNCATED", "the archive ends without its two blocks of zeros")
             header = parse_header(block)
             if header.kind in {b"x", b"g", b"L", b"K"}:
@@ -241,7 +263,7 @@ class TarReader:
             if name in {"", "."}:
                 return MemberPath("")
         try:
-            return parse_member_path(name, self._rules)
+            return self._parse(name, self._rules)
         except ArchiveError as error:
             raise within(error, self._filename, raw) from None
 
@@ -256,7 +278,8 @@ class TarReader:
     def _end(self) -> None:
         """Check what follows the first block of zeros: a second, and zeros up to the end of the stream."""
         at = self._offset
-        if self._block() != _ZEROS:
+        block = self._block()
+        if block != _ZEROS and (block or not self._open_end):
             raise BadHeaderError("END", "one block of zeros where the archive should end with two")
         while piece := self._source.read(CHUNK):
             if piece.strip(b"\0"):

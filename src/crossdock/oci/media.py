@@ -28,3 +28,8 @@ AS_OCI = {
     DOCKER_LAYER_GZIP: LAYER_GZIP,
     DOCKER_LAYER: LAYER,
 }
+
+#: On an entry of a layout's index: the tag, or the whole name, that it goes by (annotations.md).
+REF_NAME = "org.opencontainers.image.ref.name"
+#: containerd's and Docker's: the full name with tag.
+CONTAINERD_NAME = "io.containerd.image.name"
