@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossdock.build.metadata import ProjectMetadata
 from crossdock.errors import UsageError
 from crossdock.project import (
     FILE_LIMIT,
@@ -39,6 +40,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert read_project(tmp_path) == Project(
         directory=tmp_path,
         requires_python=">=3.11",
+        metadata=ProjectMetadata(name="x"),
         settings=Settings(
             targets=("mine", "linux/arm64"),
             python="3.12",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.project import Settings
+from crossdock.project import ImageSettings, Settings
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -77,6 +77,8 @@ def test_every_setting_is_documented() -> None:
     page = (REFERENCE / "configuration.md").read_text("utf-8")
     rows = set(re.findall(r"(?m)^\| `([a-z-]+)", page))
     assert rows == {field.name.replace("_", "-") for field in fields(Settings)}
+    image = set(re.findall(r"(?m)^\| `image\.([a-z-]+)`", page))
+    assert image == {field.name.replace("_", "-") for field in fields(ImageSettings)}
 
 
 def test_every_variable_of_our_own_is_documented() -> None:

@@ -1,17 +1,32 @@
-"""The user's project: `[tool.crossdock]` in pyproject.toml, read strictly."""
+"""The user's project: its metadata and `[tool.crossdock]` in pyproject.toml, the latter read strictly."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from crossdock.build.metadata import ProjectMetadata, project_metadata
 from crossdock.errors import UsageError
+from crossdock.project.checked import boolean, known_key, text, texts
+from crossdock.project.image import ImageSettings, image_options, parse_image_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+__all__ = [
+    "FILE_LIMIT",
+    "NEWEST_STABLE_MINOR",
+    "ImageSettings",
+    "Project",
+    "ProjectMetadata",
+    "Settings",
+    "choose_python",
+    "image_options",
+    "parse_settings",
+    "read_project",
+]
 
 #: The newest CPython minor with a stable release, for projects that do not say. Source: the release
 #: schedule, PEP 790 (3.15.0: October 2026). Read 2026-11-22.
@@ -43,6 +58,7 @@ class Settings:
     prefer_wheels: bool = False
     #: Targets by a name of the user's own, each a table as a target file holds it.
     target: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    image: ImageSettings = field(default_factory=ImageSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +69,7 @@ class Project:
     settings: Settings = field(default_factory=Settings)
     requires_python: str | None = None
     python_version_file: str | None = None
+    metadata: ProjectMetadata = field(default_factory=ProjectMetadata)
 
 
 def read_project(directory: Path) -> Project:
@@ -72,6 +89,7 @@ def read_project(directory: Path) -> Project:
         settings=parse_settings(table, where=f"{path}: [tool.crossdock]"),
         requires_python=requires if isinstance(requires, str) else None,
         python_version_file=_python_version_file(directory),
+        metadata=project_metadata(document),
     )
 
 
@@ -105,32 +123,21 @@ def parse_settings(table: object, *, where: str) -> Settings:
     kinds = {item.name.replace("_", "-"): str(item.type) for item in fields(Settings)}
     values: dict[str, Any] = {}
     for key, value in table.items():
-        if key not in kinds:
-            near = difflib.get_close_matches(key, kinds, n=1)
-            raise UsageError(
-                f"{where} has no setting `{key}`",
-                code="E-SETTINGS-UNKNOWN",
-                hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(sorted(kinds))}",
-            )
+        known_key(key, kinds, where)
         values[key.replace("-", "_")] = _value(value, kinds[key], f"{where}: `{key}`")
     return Settings(**values)
 
 
 def _value(value: object, kind: str, where: str) -> object:
+    if kind == "ImageSettings":
+        return parse_image_settings(value, where=where)
     if kind.startswith("tuple"):
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-        raise UsageError(f"{where} must be a list of strings", code="E-SETTINGS-TYPE")
+        return texts(value, where)
     if kind.startswith("Mapping"):
         if isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
             return value
         raise UsageError(f"{where} must be a table of tables", code="E-SETTINGS-TYPE")
-    wanted = bool if kind == "bool" else str
-    if isinstance(value, wanted):
-        return value
-    raise UsageError(
-        f"{where} must be {'true or false' if wanted is bool else 'a string'}", code="E-SETTINGS-TYPE"
-    )
+    return boolean(value, where) if kind == "bool" else text(value, where)
 
 
 def choose_python(project: Project, asked: str | None) -> tuple[str, str]:
