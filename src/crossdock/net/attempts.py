@@ -43,7 +43,15 @@ class Transient(Exception):  # noqa: N818 - never leaves this package: it is a r
 class Attempts:
     """Counts failures, sleeps between them, and says when it is enough."""
 
-    def __init__(self, settings: HttpSettings, url: Url, *, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        url: Url,
+        *,
+        cancelled: Callable[[], bool],
+        hint: str = "run the same command again: what was downloaded is kept and resumed",
+    ) -> None:
+        self._hint = hint
         self._settings = settings
         self._url = url
         self._cancelled = cancelled
@@ -63,7 +71,7 @@ class Attempts:
                 f"cannot fetch `{self._url}`: {failure.reason} (gave up after {self._total} "
                 f"{'try' if self._total == 1 else 'tries'})",
                 code="E-FETCH-TRIES",
-                hint="run the same command again: what was downloaded is kept and resumed",
+                hint=self._hint,
             )
         pause = failure.pause
         if pause is None:

@@ -73,6 +73,17 @@ class Response:
     url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed:
+    """A request's body that is not in memory: `length` bytes, and how to get them from the start, again if need be.
+
+    What `chunks` raises comes out of `Http.open` as it is, except `OSError`, which is taken for the network's.
+    """
+
+    length: int
+    chunks: Callable[[], Iterator[bytes]]
+
+
 class Exchange:
     """One answer being read. Network failures come out as `Transient` or `FetchError`."""
 
@@ -81,6 +92,9 @@ class Exchange:
         self.url = url
         self.status: int = raw.status
         self.headers: Mapping[str, str] = {key.lower(): value for key, value in raw.headers.items()}
+        if len(asked := raw.headers.getlist("www-authenticate")) > 1:
+            # The one header that servers repeat (RFC 9110, 11.6.1).
+            self.headers = {**self.headers, "www-authenticate": ", ".join(asked)}
 
     @property
     def length(self) -> int | None:
@@ -114,6 +128,17 @@ class Exchange:
         """Give the connection back: for reuse when the body was read to its end, else closed."""
         self._raw.close()
         self._raw.release_conn()
+
+
+@dataclass(slots=True)
+class _Request:
+    """What is sent next; redirects change it."""
+
+    method: str
+    url: Url
+    headers: dict[str, str]
+    body: bytes | Streamed | None
+    logins: bool
 
 
 class Http:
@@ -216,14 +241,17 @@ class Http:
         url: Url,
         *,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes | Streamed | None = None,
         ok: frozenset[int] = _OK,
+        logins: bool = True,
+        admit: Callable[[Url, Url], None] | None = None,
     ) -> Iterator[Exchange]:
         """Send one request, follow redirects, and yield the answer whose status is in `ok`.
 
-        One try only: failures come out as `Transient` or `FetchError`.
+        One try only: failures come out as `Transient` or `FetchError`. Without `logins` only what `headers`
+        say goes out, none of the settings' own. `admit` gets both ends of each redirect and raises to refuse.
         """
-        answer = self._follow(method, url, dict(headers), body)
+        answer = self._follow(_Request(method, url, dict(headers), body, logins), admit)
         try:
             if answer.status in TRANSIENT and answer.status not in ok:
                 pause = retry_after(answer.headers.get("retry-after"))
@@ -234,47 +262,54 @@ class Http:
         finally:
             answer.close()
 
-    def _follow(self, method: str, url: Url, headers: dict[str, str], body: bytes | None) -> Exchange:
+    def _follow(self, request: _Request, admit: Callable[[Url, Url], None] | None) -> Exchange:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._authenticated(method, url, headers, body)
+            answer = self._authenticated(request)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
             answer.close()
-            after = _redirected(url, location)
-            if after.origin != url.origin:
+            after = _redirected(request.url, location)
+            if admit is not None:
+                admit(request.url, after)
+            if after.origin != request.url.origin:
                 # Credentials go to the origin they belong to and nowhere else (CVE-2018-18074 in requests).
-                headers.pop("Authorization", None)
+                request.headers.pop("Authorization", None)
             # RFC 9110, 15.4.4: 303 means "look there"; 301 and 302 have meant it for everyone since 1996.
-            if method != "HEAD" and (
-                answer.status == 303 or (method == "POST" and answer.status in {301, 302})  # noqa: PLR2004
+            if request.method != "HEAD" and (
+                answer.status == 303 or (request.method == "POST" and answer.status in {301, 302})  # noqa: PLR2004
             ):
-                method, body = "GET", None
-            url = after
-        raise FetchError(f"more than {MAX_REDIRECTS} redirects, last to `{url}`", code="E-FETCH-REDIRECT")
+                request.method, request.body = "GET", None
+            request.url = after
+        raise FetchError(
+            f"more than {MAX_REDIRECTS} redirects, last to `{request.url}`", code="E-FETCH-REDIRECT"
+        )
 
-    def _authenticated(self, method: str, url: Url, headers: dict[str, str], body: bytes | None) -> Exchange:
-        given = "Authorization" in headers
-        login = None if given else self._credentials.find(url)
-        answer = self._send(method, url, headers, body, login)
+    def _authenticated(self, request: _Request) -> Exchange:
+        given = "Authorization" in request.headers or not request.logins
+        login = None if given else self._credentials.find(request.url)
+        answer = self._send(request, login)
         if answer.status != 401 or given:  # noqa: PLR2004 - Unauthorized
             return answer
-        asked = self._credentials.ask(url)
+        asked = self._credentials.ask(request.url)
         if asked is None or asked == login:
             return answer
         answer.close()
-        return self._send(method, url, headers, body, asked)
+        return self._send(request, asked)
 
-    def _send(
-        self, method: str, url: Url, headers: Mapping[str, str], body: bytes | None, login: Login | None
-    ) -> Exchange:
-        wanted = {"User-Agent": self.settings.user_agent, **headers}
+    def _send(self, request: _Request, login: Login | None) -> Exchange:
+        wanted = {"User-Agent": self.settings.user_agent, **request.headers}
         if login is not None:
             wanted["Authorization"] = _basic(login)
+        body: Any = request.body
+        if isinstance(body, Streamed):
+            # With a length, urllib3 does not fall back to chunked coding, which some servers refuse.
+            wanted["Content-Length"] = str(body.length)
+            body = body.chunks()
         try:
-            raw = self._pool(url.origin).request(
-                method,
-                url.text,
+            raw = self._pool(request.url.origin).request(
+                request.method,
+                request.url.text,
                 headers=wanted,
                 body=body,
                 redirect=False,
@@ -285,8 +320,8 @@ class Http:
         except (FetchError, MemoryError):
             raise
         except Exception as error:
-            raise judge(_expected(error), url) from error
-        return Exchange(raw, url)
+            raise judge(_expected(error), request.url) from error
+        return Exchange(raw, request.url)
 
     def _pool(self, origin: Origin) -> Any:
         proxy = proxy_for(origin, self.settings.proxies)

@@ -1,0 +1,1 @@
+"""A client of the OCI distribution specification: references, logins, blobs, manifests, uploads."""
