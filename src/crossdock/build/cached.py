@@ -41,8 +41,7 @@ def sdist(
     with store.locked(f"build-{digest.hex}"):
         # Another process may have built it while we waited.
         built = _known(store, key) or _build(blob, filename, tools, python=python, locked=locked)
-        store.ingest(Digest("sha256", built.sha256), (built.content,), len(built.content))
-        store.put_fact("built", key, [built.filename, built.sha256])
+        _keep(store, key, built)
     return built
 
 
@@ -62,6 +61,37 @@ def _build(blob: Path, filename: str, tools: BuildTools, *, python: str, locked:
     return build_pure_sdist(sdist, tools, python=python, locked=locked)
 
 
-def directory(path: Path, tools: BuildTools, *, python: str, locked: Locked | None = None) -> BuiltWheel:
-    """Return the pure wheel of a source tree; never remembered, since a tree changes."""
-    return build_pure_directory(path, tools, python=python, locked=locked)
+def directory(
+    store: Store,
+    path: Path,
+    tools: BuildTools,
+    *,
+    python: str,
+    version: tuple[int, int],
+    locked: Locked | None = None,
+) -> BuiltWheel:
+    """Return the pure wheel of a source tree, from the store if the same files were built before.
+
+    `python` and `version` are as for `sdist`. A tree with links that lead out of it is built every time.
+    """
+    from crossdock.build.tree import source_tree, tree_digest
+
+    digest = tree_digest(source_tree(path), path)
+    if digest is None:
+        return build_pure_directory(path, tools, python=python, locked=locked)
+    key = f"{_FORM} {__version__} tree {digest} {version} {python} {tools.source_date_epoch} {locked}"
+    known = _known(store, key)
+    if known is not None:
+        return known
+    with store.locked(f"build-{digest.hex}"):
+        built = _known(store, key)
+        if built is None:
+            built = build_pure_directory(path, tools, python=python, locked=locked)
+            if tree_digest(source_tree(path), path) == digest:  # else somebody wrote into it meanwhile
+                _keep(store, key, built)
+    return built
+
+
+def _keep(store: Store, key: str, built: BuiltWheel) -> None:
+    store.ingest(Digest("sha256", built.sha256), (built.content,), len(built.content))
+    store.put_fact("built", key, [built.filename, built.sha256])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
@@ -73,16 +72,25 @@ def build_pure_directory(
     directory: Path, tools: BuildTools, *, python: str, locked: Locked | None = None
 ) -> BuiltWheel:
     """Build a source tree on this disk, from a copy, under the same rules."""
-    if not directory.is_dir():
-        raise BuildError(f"no source tree at `{directory}`", code="E-BUILD-NO-SOURCE")
+    from crossdock.build.tree import copy_tree, native_reasons, source_tree
+
+    files = source_tree(directory)
+    what = locked.name if locked is not None else directory.resolve().name
+    # Of a project in a subdirectory what lies at the top says nothing.
+    reasons = () if locked is not None and locked.subdirectory else native_reasons(files, directory)
+    if reasons:
+        raise BuildError(
+            f"`{what}` is not pure Python: it must be cross-built",
+            code="E-BUILD-NATIVE",
+            places=list(reasons[:5]),
+            hint="lock a version that has a wheel for the target: `crossdock plan` names the newest",
+        )
     with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
         work = Path(name)
-        source = work / directory.resolve().name
-        skip = shutil.ignore_patterns(
-            ".git", ".hg", ".venv", "venv", "__pycache__", "*.pyc", "node_modules", ".tox"
-        )
-        shutil.copytree(directory, source, symlinks=True, ignore=skip)
-        return _build(source, work, tools, python=python, what=directory.name, locked=locked)
+        # Not the directory's own name: that is the host's, and a setup.py may ask for it.
+        source = work / "source"
+        copy_tree(files, source)
+        return _build(source, work, tools, python=python, what=what, locked=locked)
 
 
 def _extract(sdist: Sdist, source: Path) -> None:

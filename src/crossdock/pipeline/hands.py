@@ -218,7 +218,14 @@ class Hands:
             directory = choice.package.directory
             place = self._local(directory.path if directory else "")
             locked = Locked(choice.name, choice.version, directory.subdirectory if directory else None)
-            return cached.directory(place, means.tools(), python=python, locked=locked)
+            return cached.directory(
+                means.store,
+                place,
+                means.tools(),
+                python=python,
+                version=target.python.version,
+                locked=locked,
+            )
         means.warn(f"building {choice.file.filename}: the lock has no wheel of `{choice.name}` that fits")
         return cached.sdist(
             means.store,
