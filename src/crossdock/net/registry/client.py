@@ -58,6 +58,8 @@ class Registry:
 
     def __init__(self, http: Http, settings: RegistrySettings | None = None) -> None:
         self._transport = Transport(http, settings or RegistrySettings(logins=RegistryLogins()))
+        #: Registries before OCI 1.1.
+        self._without_referrers: set[str] = set()
 
     @property
     def requests(self) -> int:
@@ -190,8 +192,11 @@ class Registry:
         mount_from: Sequence[str] = (),
         progress: Callable[[int], None] = lambda _count: None,
         cancelled: Callable[[], bool] = never,
+        check: bool = True,
     ) -> Pushed:
         """See to it that the repository has a blob: it does, or it is mounted, or uploaded and verified.
+
+        Without `check` the registry is not believed that it has it: it is uploaded.
 
         `mount_from` are repositories of the same registry that may have it. `progress` gets byte counts,
         negative ones when bytes must be sent again. Raise `FetchError`, also `E-REGISTRY-SIZE` and
@@ -199,10 +204,10 @@ class Registry:
         """
         from crossdock.net.registry.upload import Pushed, Upload, try_mount  # not every run pushes
 
-        if self.has_blob(reference, blob.descriptor.digest, push=True):
+        if check and self.has_blob(reference, blob.descriptor.digest, push=True):
             return Pushed.PRESENT
         session = None
-        for source in mount_from:
+        for source in mount_from if check else ():
             mounted = try_mount(self._transport, reference, blob.descriptor.digest, source)
             if mounted is True:
                 return Pushed.MOUNTED
@@ -212,11 +217,21 @@ class Registry:
         Upload(self, self._transport, reference, blob, progress=progress, cancelled=cancelled).run(session)
         return Pushed.UPLOADED
 
-    def referrers(self, reference: ImageReference, digest: Digest) -> tuple[Descriptor, ...]:
-        """Return what refers to a manifest (SBOMs, provenance, signatures), by the API or the tag in its stead."""
-        from crossdock.net.registry.referrers import list_referrers  # rare
+    def referrers(
+        self, reference: ImageReference, digest: Digest, *, push: bool = False
+    ) -> tuple[Descriptor, ...]:
+        """Return what refers to a manifest (SBOMs, provenance, signatures), by the API or the tag in its stead.
 
-        return list_referrers(self, self._transport, reference, digest)
+        Raise `ImageError` (`E-IMAGE-BROKEN`) for a list that is none.
+        """
+        from crossdock.net.registry.referrers import list_referrers, tagged_referrers  # rare
+
+        if reference.api_host not in self._without_referrers:
+            found = list_referrers(self._transport, reference, digest, push=push)
+            if found is not None:
+                return found
+            self._without_referrers.add(reference.api_host)
+        return tagged_referrers(self, reference, digest, push=push)
 
 
 def _media_type(raw: bytes, content_type: str) -> str:

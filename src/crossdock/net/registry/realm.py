@@ -7,7 +7,7 @@ clients: google/go-containerregistry#2193 and #2440, oras-go's CVE-2026-48978 (G
 2. A realm on this machine, in a private network, or at a link-local address (the clouds' metadata services) is
    refused, unless it is the registry's own host or the registry is as private. Names are resolved for that.
 3. Logins go to realms that belong to the registry: its own host, or a host of the same site
-   (Docker's registry and `auth.docker.io`, `registry.gitlab.com` and `gitlab.com`). To any other realm only
+   (Docker's registry and its token server below `docker.io`, `registry.gitlab.com` and `gitlab.com`). To any other realm only
    an anonymous request is made, and with a login at hand that is an error which names the setting that allows it.
 4. Redirects of a token server are not followed.
 

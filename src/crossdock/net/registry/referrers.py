@@ -33,9 +33,9 @@ def fallback_tag(digest: Digest) -> str:
 
 
 def list_referrers(
-    registry: Registry, transport: Transport, reference: ImageReference, digest: Digest
-) -> tuple[Descriptor, ...]:
-    """Return the descriptors of what refers to `digest`; see `Registry.referrers`."""
+    transport: Transport, reference: ImageReference, digest: Digest, *, push: bool
+) -> tuple[Descriptor, ...] | None:
+    """Return the descriptors of what refers to `digest`; None from a registry without the API."""
     found: list[Descriptor] = []
     url: Url | None = transport.url(reference, f"referrers/{digest}")
     for _ in range(_MOST_PAGES):
@@ -45,14 +45,14 @@ def list_referrers(
             "GET",
             reference,
             url,
-            scopes=all_scopes(reference),
+            scopes=all_scopes(reference, push=push),
             headers={"Accept": media.INDEX},
             limit=LARGEST_MANIFEST,
         )
         # A registry that does not know the path may answer it with anything but an index.
         is_index = answer.headers.get("content-type", "").partition(";")[0].strip() == media.INDEX
         if not found and (answer.status in _NO_API or (answer.status == _OK and not is_index)):
-            return tagged_referrers(registry, reference, digest)
+            return None
         if answer.status != _OK:
             raise refusal(reference, "does not list referrers", answer.status, answer.body)
         page = parse_manifest(answer.body, media.INDEX)

@@ -6,6 +6,7 @@ digest: a broken-off upload leaves nothing but a session, which is deleted where
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,6 +42,8 @@ _NO_CHUNKS = frozenset({400, 405, 411, 415, 501})
 _OCTETS = {"Content-Type": "application/octet-stream"}
 #: `MANIFEST_BLOB_UNKNOWN` is the specification's, `BLOB_UNKNOWN` what older registries say.
 _MISSING = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"})
+#: The `detail` of an error may name them, in one way or another.
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}(?![0-9a-f])")
 
 
 class Pushed(StrEnum):
@@ -311,6 +314,8 @@ def put_manifest(transport: Transport, reference: ImageReference, raw: bytes, me
         error = refusal(reference, "does not take the manifest", answer.status, answer.body)
         if error_codes(answer.body) & _MISSING:
             error.code = "E-REGISTRY-BLOB-MISSING"
+            error.places = tuple(dict.fromkeys(_DIGEST.findall(answer.body.decode("utf-8", "replace"))))
+            error.hint = "run the same command again: it was deleted in the meantime"
         elif answer.status == 415 or "MANIFEST_INVALID" in error_codes(answer.body):  # noqa: PLR2004
             error.code = "E-REGISTRY-MEDIA-TYPE"
             error.hint = f"it may not know `{media_type}`: ask for its version, or push one platform alone"
