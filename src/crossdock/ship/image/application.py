@@ -1,0 +1,272 @@
+"""The user's own code in an image: a project's wheel, a directory of modules, or a script; and what it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from crossdock.errors import BuildError, ImageError
+from crossdock.ship.image.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_file, merged
+from crossdock.ship.image.environment import SOURCES, image_layout
+from crossdock.ship.image.sources import module_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
+
+    from crossdock.archive.wheel import Wheel
+    from crossdock.build.metadata import ProjectMetadata
+    from crossdock.build.pure import BuiltWheel
+    from crossdock.lock.model import LockedPackage
+    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.installed import WheelFacts
+    from crossdock.target.model import Target
+
+#: What a directory starts with, the first that is there; two of the others are ambiguous.
+_MAIN = "__main__.py"
+_USUAL = ("main.py", "app.py")
+
+_HOW = "say what starts: `-m MODULE` or `--entrypoint COMMAND`"
+#: Refusals of a build that mean: this is not pure Python.
+_NATIVE = frozenset({"E-BUILD-NATIVE", "E-BUILD-NOT-PURE"})
+
+
+class Form(StrEnum):
+    """The forms that a user's own code comes in."""
+
+    NONE = "none"
+    PROJECT = "project"
+    MODULES = "modules"
+    SCRIPT = "script"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """The user's own code for one platform.
+
+    `entries` are sorted by path. `needs_path` tells whether `PREFIX/src` must be found by Python from everywhere,
+    `workdir` is empty where the base's holds. `name` and `version` are those of a built project; `title` names
+    it in reports and in the layer, and never says where it lay on this machine.
+    """
+
+    form: Form
+    title: str
+    entries: tuple[Entry, ...]
+    entrypoint: tuple[str, ...]
+    workdir: str = ""
+    needs_path: bool = False
+    name: str = ""
+    version: str = ""
+
+    def with_added(self, added: Iterable[Entry]) -> Application:
+        """Return it with further files; raise `ImageError` if one falls on another."""
+        return replace(self, entries=merged(self.entries, added))
+
+
+def form_of(path: Path | None, metadata: ProjectMetadata) -> Form:
+    """Tell what lies at `path`: a script, or a directory, whose pyproject.toml says `metadata`; None is nothing."""
+    if path is None:
+        return Form.NONE
+    if path.is_dir():
+        return Form.PROJECT if metadata.is_package else Form.MODULES
+    return Form.SCRIPT
+
+
+def no_application(prefix: str, start: Sequence[str]) -> Application:
+    """Return an image's application where there is none: Python itself starts, unless `start` says something."""
+    return Application(
+        form=Form.NONE,
+        title="",
+        entries=(),
+        entrypoint=tuple(start) or (f"{prefix}/bin/python",),
+    )
+
+
+def script_application(path: Path, prefix: str, start: Sequence[str]) -> Application:
+    """Return a script: the file alone, started by the environment's Python."""
+    place = f"{prefix}/{SOURCES}/{path.name}"
+    return Application(
+        form=Form.SCRIPT,
+        title=path.name,
+        entries=(disk_file(place.removeprefix("/"), path, mode=FILE_MODE),),
+        entrypoint=tuple(start) or (f"{prefix}/bin/python", place),
+        workdir=f"{prefix}/{SOURCES}",
+        needs_path=True,
+    )
+
+
+def modules_application(
+    directory: Path,
+    prefix: str,
+    start: Sequence[str],
+    *,
+    metadata: ProjectMetadata,
+    exclude: Sequence[str] = (),
+    skip: Collection[Path] = (),
+) -> Application:
+    """Return a directory of modules, as `module_files` chooses them, in `PREFIX/src`.
+
+    Without `start` it is its `__main__.py`; else `main.py` or `app.py`, or the only module at its top; else the
+    only package with a `__main__.py`. Raise `ImageError` if that is not one, and for a directory without files.
+    """
+    sources = f"{prefix}/{SOURCES}"
+    below = sources.removeprefix("/")
+    entries = module_files(directory, below, exclude=exclude, skip=skip)
+    if not entries:
+        raise ImageError(
+            "the application's directory has no files that would be shipped",
+            code="E-IMAGE-ENTRYPOINT",
+            places=[str(directory)],
+            hint="give the right one by `--app DIR`, or none: `--app none`",
+        )
+    paths = [entry.path.removeprefix(f"{below}/") for entry in entries]
+    return Application(
+        form=Form.MODULES,
+        title=metadata.name or "application",
+        entries=entries,
+        entrypoint=tuple(start) or _start_of_modules(paths, prefix),
+        workdir=sources,
+        needs_path=True,
+        version=metadata.version,
+    )
+
+
+def _start_of_modules(paths: Sequence[str], prefix: str) -> tuple[str, ...]:
+    python, sources = f"{prefix}/bin/python", f"{prefix}/{SOURCES}"
+    top = [path for path in paths if "/" not in path and path.endswith(".py")]
+    if _MAIN in top:
+        return (python, sources)
+    usual = [name for name in _USUAL if name in top]
+    candidates = usual or top
+    if len(candidates) == 1:
+        return (python, f"{sources}/{candidates[0]}")
+    packages = [
+        path.partition("/")[0] for path in paths if path.endswith(f"/{_MAIN}") and path.count("/") == 1
+    ]
+    if not candidates and len(packages) == 1:
+        return (python, "-m", packages[0])
+    found = [*candidates, *(f"{name}/{_MAIN}" for name in packages)]
+    raise ImageError(
+        "it cannot be told which module starts" if found else "no module that could start",
+        code="E-IMAGE-ENTRYPOINT",
+        places=found[:10],
+        hint=_HOW,
+    )
+
+
+def project_application(
+    build: Callable[[], BuiltWheel], target: Target, prefix: str, start: Sequence[str], *, name: str
+) -> Application:
+    """Return a project: its wheel as `build` makes it, installed as every wheel is.
+
+    Without `start` it is its only console script, or the one named like the project, or `python -m` its package
+    if that has a `__main__`. Raise `ImageError` if that is not one, if the project compiles code, and if its wheel
+    is not for `target`'s Python.
+    """
+    from crossdock.archive.wheel import Wheel
+    from crossdock.safepath import PathRules
+    from crossdock.ship.installed import installed_files, wheel_facts
+
+    built = _built(build, name)
+    with Wheel.open(built.content, built.filename, rules=PathRules.POSIX) as wheel:
+        _check_python(wheel, target)
+        facts = wheel_facts(wheel)
+        by_place = {(file.scheme, str(file.path)): file for file in wheel.files}
+        by_hash = {file.sha256: file for file in wheel.files}
+        installed = installed_files(
+            facts,
+            target,
+            image_layout(target, prefix),
+            read=lambda file: wheel.read(by_place[file.scheme, file.path]),
+        )
+        entries = merged(
+            made_file(
+                file.path,
+                wheel.read(by_hash[file.sha256]) if file.content is None else file.content,
+                mode=PROGRAM_MODE if file.executable else FILE_MODE,
+            )
+            for file in installed
+        )
+    return Application(
+        form=Form.PROJECT,
+        title=f"{facts.name} {facts.version}",
+        entries=entries,
+        entrypoint=tuple(start) or _start_of_project(facts, prefix),
+        name=facts.name,
+        version=facts.version,
+    )
+
+
+def _built(build: Callable[[], BuiltWheel], name: str) -> BuiltWheel:
+    try:
+        return build()
+    except BuildError as error:
+        if error.code not in _NATIVE:
+            raise
+        raise ImageError(
+            f"`{name or 'the project'}` compiles code: a wheel built on this machine is not for the target",
+            code="E-IMAGE-NATIVE-PROJECT",
+            places=error.places,
+            hint="build its wheel for each target with `crossdock build`, then name those in the lock",
+        ) from error
+
+
+def _check_python(wheel: Wheel, target: Target) -> None:
+    """Refuse a wheel that the target's Python would not take: built for another, or by its Requires-Python."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    from crossdock.target.tags import tag_ranks
+
+    python = target.python
+    reason = ""
+    if not wheel.tags & tag_ranks(target).keys():
+        reason = f"its tags are {', '.join(sorted(map(str, wheel.tags)))}"
+    try:
+        wanted = SpecifierSet(wheel.requires_python or "")
+    except InvalidSpecifier:
+        wanted = SpecifierSet()
+    patches = [python.patch] if python.patch is not None else range(100)
+    if not any(wanted.contains(f"{python.short}.{patch}", prereleases=True) for patch in patches):
+        reason = f"it requires Python {wheel.requires_python}"
+    if reason:
+        raise ImageError(
+            f"`{wheel.name}` is not for Python {python.short}: {reason}",
+            code="E-IMAGE-PROJECT-PYTHON",
+            hint="choose the Python of the targets by `--python`",
+        )
+
+
+def _start_of_project(facts: WheelFacts, prefix: str) -> tuple[str, ...]:
+    from packaging.utils import canonicalize_name
+
+    scripts = sorted(point.name for point in facts.entry_points)
+    named = [script for script in scripts if canonicalize_name(script) == canonicalize_name(facts.name)]
+    if len(scripts) == 1 or named:
+        return (f"{prefix}/bin/{(named or scripts)[0]}",)
+    if not scripts:
+        roots = {file.path.partition("/")[0] for file in facts.files if file.scheme in ("purelib", "platlib")}
+        package = canonicalize_name(facts.name).replace("-", "_")
+        mains = {file.path for file in facts.files}
+        if package in roots and f"{package}/{_MAIN}" in mains:
+            return (f"{prefix}/bin/python", "-m", package)
+    raise ImageError(
+        f"`{facts.name}` has {'several scripts' if scripts else 'no script'}, so it cannot be told what starts",
+        code="E-IMAGE-ENTRYPOINT",
+        places=scripts[:20],
+        hint=f"{_HOW}, or the key `script` of [tool.crossdock.image]" if scripts else _HOW,
+    )
+
+
+def is_project_itself(package: LockedPackage, lock_directory: Path | None, project: Path) -> bool:
+    """Tell whether a lock's package is the project at `project`, which an image gets as its application.
+
+    Locks of projects name it as the directory `.`, editable or not; its version may be absent.
+    """
+    directory = package.directory
+    if directory is None or lock_directory is None:
+        return False
+    place = lock_directory / directory.path
+    if directory.subdirectory:
+        place /= directory.subdirectory
+    return place.resolve() == project.resolve()
