@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from crossdock.errors import ArchiveError
 from crossdock.inspect.binary import examine, is_binary
+from crossdock.inspect.facts import Binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crossdock.inspect.facts import Binary
+    from crossdock.inspect.policy import BaseLibraries
 
 #: First bytes of a file that are looked at: the longest shebang line that Linux reads, and any magic number.
 HEAD = 256
@@ -45,6 +46,28 @@ class FileFacts:
     text: bytes | None = None
     link: str | None = None
 
+    def to_json(self) -> list[Any]:
+        """Return a JSON-ready row; bytes as Latin-1, which has a character for each."""
+        return [
+            self.size,
+            self.executable,
+            None if self.binary is None else self.binary.to_json(),
+            self.head.decode("latin-1"),
+            None if self.text is None else self.text.decode("latin-1"),
+        ]
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read what `to_json` wrote; raise ValueError, TypeError or `InspectError` for anything else."""
+        size, executable, binary, head, text = value
+        return cls(
+            size=size,
+            executable=executable,
+            binary=None if binary is None else Binary.from_json(binary),
+            head=head.encode("latin-1"),
+            text=None if text is None else text.encode("latin-1"),
+        )
+
 
 @dataclass(slots=True, kw_only=True)
 class Contents:
@@ -60,6 +83,8 @@ class Contents:
     #: The name of the wheel file, where the thing is one.
     wheel: str | None = None
     image: bool = False
+    #: The libraries that an image's loader finds.
+    base: BaseLibraries | None = None
 
     def add(
         self, path: str, size: int, open_stream: Callable[[], Stream], *, executable: bool = False

@@ -30,6 +30,7 @@ _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
 _DT_NEEDED, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SONAME = 1, 5, 6, 10, 14
 _DT_HASH, _DT_RPATH, _DT_RUNPATH, _DT_GNU_HASH = 4, 15, 29, 0x6FFFFEF5
 _DT_VERSYM, _DT_VERNEED, _DT_VERNEEDNUM, _DT_FLAGS_1 = 0x6FFFFFF0, 0x6FFFFFFE, 0x6FFFFFFF, 0x6FFFFFFB
+_DT_VERDEF, _DT_VERDEFNUM = 0x6FFFFFFC, 0x6FFFFFFD
 _DF_1_PIE = 0x08000000
 _SHT_ARM_ATTRIBUTES = 0x70000003
 _VER_FLG_WEAK = 2
@@ -143,6 +144,7 @@ class _ElfReader:
             soname=soname,
             rpath=tuple(part for text in rpath for part in text.split(":") if part),
             versions=versions,
+            defines=self._version_definitions(dynamic),
             libc=libc,
             libc_evidence=evidence,
             interpreter=interpreter,
@@ -247,6 +249,23 @@ class _ElfReader:
                 break
             at += following
         return needs
+
+    def _version_definitions(self, dynamic: _Dynamic) -> tuple[str, ...]:
+        """Read DT_VERDEF: the first auxiliary of each definition is its name, the others are its parents."""
+        start, count = dynamic.first(_DT_VERDEF), dynamic.first(_DT_VERDEFNUM) or 0
+        if not start:
+            return ()
+        entry = struct.Struct(self.layout.order + "HHHHIII")
+        name = struct.Struct(self.layout.order + "I")
+        at = self.offset_of(start)
+        found = []
+        for _ in range(min(count, _MOST_VERSIONS)):
+            _, _, _, _, _, first, following = self.reader.unpack(entry, at)
+            found.append(text_at(dynamic.strings, self.reader.unpack(name, at + first)[0]))
+            if not following:
+                break
+            at += following
+        return tuple(found)
 
     def _auxiliaries(
         self, needs: dict[int, VersionNeed], at: int, count: int, library: str, strings: bytes

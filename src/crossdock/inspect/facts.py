@@ -71,6 +71,8 @@ class Image:
     #: The search path of the file, DT_RUNPATH before DT_RPATH, or LC_RPATH.
     rpath: tuple[str, ...] = ()
     versions: tuple[VersionNeed, ...] = ()
+    #: The symbol versions that a library itself defines (DT_VERDEF), its own name among them.
+    defines: tuple[str, ...] = ()
     libc: str = ""
     libc_evidence: str = ""
     interpreter: str = ""
@@ -111,7 +113,7 @@ class Image:
 
 _IMAGE_DEFAULTS = tuple((item.name, item.default) for item in fields(Image))
 _TUPLES = frozenset(
-    {"needed", "optional", "rpath", "min_os", "python_modules", "python_symbols"},
+    {"needed", "optional", "rpath", "defines", "min_os", "python_modules", "python_symbols"},
 )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossdock.target.model import Arch, Libc, LibcKind, Os
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HERE = Path(__file__).parent
 
@@ -29,12 +32,16 @@ class Policy:
 class BaseLibraries:
     """The libraries of a base (an image, a Debian release): what it is called, and their sonames.
 
-    `exact` says that the list is all there is: then a policy's promise does not count.
+    `exact` says that the list is all there is: then a policy's promise does not count. `versions` are the symbol
+    versions that a library defines, by soname, where they were read from it: they then decide, and not the
+    target's floor. `distribution` is the base's system in os-release's word (`debian`, `alpine`), for hints.
     """
 
     name: str
     sonames: frozenset[str]
     exact: bool = False
+    versions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    distribution: str = ""
 
 
 @cache
