@@ -68,19 +68,29 @@ class Layout:
         self.files: dict[str, bytes] = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}'}
         self.manifests: list[dict[str, Any]] = []
 
-    def blob(self, data: bytes) -> dict[str, Any]:
+    def blob(self, data: bytes, kind: str) -> dict[str, Any]:
         digest = hashlib.sha256(data).hexdigest()
         self.files[f"blobs/sha256/{digest}"] = data
-        return {"digest": f"sha256:{digest}", "size": len(data), "mediaType": "application/json"}
+        media_type = f"application/vnd.oci.image.{kind}"
+        return {"digest": f"sha256:{digest}", "size": len(data), "mediaType": media_type}
 
     def image(self, architecture: str, *layers: bytes) -> None:
-        config = self.blob(json.dumps({"os": "linux", "architecture": architecture}).encode())
-        described = [self.blob(layer) for layer in layers]
-        manifest = self.blob(json.dumps({"config": config, "layers": described}).encode())
-        self.manifests.append({**manifest, "platform": {"os": "linux", "architecture": architecture}})
+        platform = {"os": "linux", "architecture": architecture}
+        plain = [gzip.decompress(layer) if layer[:2] == b"\x1f\x8b" else layer for layer in layers]
+        diff_ids = [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in plain]
+        rootfs = {"type": "layers", "diff_ids": diff_ids}
+        config = self.blob(json.dumps({**platform, "rootfs": rootfs}).encode(), "config.v1+json")
+        described = [
+            self.blob(layer, "layer.v1.tar" if layer is one else "layer.v1.tar+gzip")
+            for layer, one in zip(layers, plain, strict=True)
+        ]
+        manifest = {"schemaVersion": 2, "config": config, "layers": described}
+        entry = self.blob(json.dumps(manifest).encode(), "manifest.v1+json")
+        self.manifests.append({**entry, "platform": platform})
 
     def done(self) -> dict[str, bytes]:
-        return {**self.files, "index.json": json.dumps({"manifests": self.manifests}).encode()}
+        index = {"schemaVersion": 2, "manifests": self.manifests}
+        return {**self.files, "index.json": json.dumps(index).encode()}
 
 
 def test_a_wheel_fits_its_own_target(tmp_path: Path) -> None:
@@ -173,12 +183,12 @@ def test_an_index_of_several_images_wants_a_target(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_docker_saved(tmp_path: Path) -> None:
-    config = json.dumps({"os": "linux", "architecture": "amd64"}).encode()
+    layer = tar_bytes({"etc/x": b"1"})
+    rootfs = {"diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}
+    config = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": rootfs}).encode()
     manifest = json.dumps([{"Config": "c.json", "Layers": ["l1/layer.tar"]}]).encode()
     path = tmp_path / "saved.tar"
-    path.write_bytes(
-        tar_bytes({"c.json": config, "manifest.json": manifest, "l1/layer.tar": tar_bytes({"etc/x": b"1"})})
-    )
+    path.write_bytes(tar_bytes({"c.json": config, "manifest.json": manifest, "l1/layer.tar": layer}))
     assert set(read_contents(path).files) == {"etc/x"}
 
 

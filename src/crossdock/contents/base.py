@@ -120,6 +120,7 @@ def facts_of(tree: Tree, environment: Mapping[str, str], platform: Platform, *, 
             name=name,
             sonames=frozenset(found.libraries),
             exact=True,
+            read=True,
             versions={
                 soname: frozenset(image.defines) for soname, image in found.libraries.items() if image.defines
             },
@@ -243,6 +244,7 @@ def _from_json(value: Any, name: str, platform: Platform) -> BaseFacts | None:
                 name=name,
                 sonames=frozenset(value["libraries"]),
                 exact=True,
+                read=True,
                 versions={soname: frozenset(found) for soname, found in value["versions"].items()},
                 distribution=value["os_release"].get("ID", ""),
             ),

@@ -10,14 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from crossdock.contents.collect import Contents, FileFacts
-from crossdock.contents.image import is_image, is_image_directory, read_image
-from crossdock.errors import ArchiveError
+from crossdock.errors import ArchiveError, ImageError
 from crossdock.inspect.binary import is_binary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.contents.collect import Stream
+    from crossdock.store import Store
     from crossdock.target.model import Target
 
 #: More files than the largest image or application has; above it a zip is a bomb.
@@ -26,14 +26,14 @@ MOST_FILES = 1_000_000
 _LARGEST_RATIO = 1100
 
 
-def read_contents(path: Path, *, target: Target | None = None) -> Contents:
+def read_contents(path: Path, *, target: Target | None = None, store: Store | None = None) -> Contents:
     """Return the files of a wheel, directory, zip (also with a program before it, as `.pex`) or OCI image.
 
-    `target` chooses the image of an index. Raises `ArchiveError` (E-CONTENTS-*) where the thing is none of
+    `target` chooses the image of an index; with a store, an image's layer is read once. Raises `ArchiveError` (E-CONTENTS-*) where the thing is none of
     these, is broken, or has members whose names lead out of it.
     """
     if path.is_dir():
-        return read_image(path, target=target) if is_image_directory(path) else _read_directory(path)
+        return _read_image(path, target, store) or _read_directory(path)
     if not path.is_file():
         raise ArchiveError(f"no such file or directory: `{path}`", code="E-CONTENTS-MISSING")
     with path.open("rb") as file:
@@ -43,13 +43,33 @@ def read_contents(path: Path, *, target: Target | None = None) -> Contents:
         return _read_zip(path)
     if is_binary(head[:8]):
         return _read_binary(path)
-    if is_image(path):
-        return read_image(path, target=target)
+    image = _read_image(path, target, store)
+    if image is not None:
+        return image
     raise ArchiveError(
         f"not a wheel, directory, zip or image: `{path.name}`",
         code="E-CONTENTS-KIND",
         hint="give a .whl, .zip or .pex file, a directory, an OCI layout, or an archive that `docker save` wrote",
     )
+
+
+def _read_image(path: Path, target: Target | None, store: Store | None) -> Contents | None:
+    if path.is_dir() and not (path / "oci-layout").is_file():
+        return None
+    # Most things are no images, and all this takes time to load.
+    from crossdock.contents.image import read_image
+    from crossdock.oci.layout import find_layout
+
+    try:
+        layout = find_layout(path)
+    except ImageError as error:
+        if error.code == "E-IMAGE-ZSTD":
+            raise
+        # A tar that holds no image, or half of one: which of the two cannot be told.
+        raise ArchiveError(
+            error.message, code="E-CONTENTS-IMAGE", places=error.places, hint=error.hint
+        ) from error
+    return None if layout is None else read_image(layout, target=target, store=store)
 
 
 def _read_binary(path: Path) -> Contents:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,6 @@ from crossdock.contents.distributions import Distribution, find_distributions
 from crossdock.contents.traces import check_claims, check_traces
 from crossdock.inspect.audit import AuditFile, BaseLibraries, Finding, Severity, audit
 from crossdock.inspect.collect import installed_path
-from crossdock.inspect.facts import Format, Kind
 from crossdock.inspect.finding import ordered
 
 if TYPE_CHECKING:
@@ -19,9 +16,6 @@ if TYPE_CHECKING:
 
     from crossdock.contents.collect import Contents
     from crossdock.target.model import Target
-
-#: Where Linux's loader looks without being told, and the directories below them of Debian's multiarch.
-_LIBRARY_DIRECTORIES = re.compile(r"(usr/)?(local/)?lib(64|32)?(/[\w.-]+-linux-(gnu|musl)[\w]*)?/[^/]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +46,12 @@ class Verdict:
 def verify(contents: Contents, target: Target, *, base: BaseLibraries | None = None) -> Verdict:
     """Return what of `contents` does not fit `target`.
 
-    In an image the packages are judged, and its own system libraries are the base; elsewhere every binary is.
+    In an image the packages are judged, and what its own loader finds is the base; elsewhere every binary is.
     """
     distributions, owners = find_distributions(contents)
     files = audit_files(contents, distributions, owners)
     if base is None and contents.image:
-        base = _image_base(contents)
+        base = contents.base
     findings = [
         *audit(files, target, base=base, complete=contents.wheel is None),
         *check_claims(distributions, contents, target),
@@ -97,18 +91,3 @@ def audit_files(
 
 def _in_packages(path: str, roots: set[str]) -> bool:
     return any(path.startswith(root) for root in roots if root) or "" in roots
-
-
-def _image_base(contents: Contents) -> BaseLibraries | None:
-    """Return the libraries in the image's own library directories; None if it has no C library in it."""
-    names = set()
-    for path, facts in contents.files.items():
-        if not _LIBRARY_DIRECTORIES.fullmatch(path):
-            continue
-        if facts.link is not None:
-            names.add(posixpath.basename(path))
-        elif facts.binary and facts.binary.format is Format.ELF and facts.binary.kind is Kind.SHARED:
-            names.add(posixpath.basename(path))
-            names.update(image.soname for image in facts.binary.images if image.soname)
-    has_libc = "libc.so.6" in names or any(name.startswith(("ld-musl-", "libc.musl-")) for name in names)
-    return BaseLibraries(name=contents.name, sonames=frozenset(names), exact=True) if has_libc else None

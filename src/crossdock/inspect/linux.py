@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.inspect.facts import split_version
 from crossdock.inspect.finding import Problem, Severity
-from crossdock.inspect.policy import glibc_abi, is_driver, policy_for, provider_of
+from crossdock.inspect.policy import glibc_abi, is_driver, policy_for, provider_of, system_package_of
 from crossdock.inspect.reader import DEBUG_SYMBOLS, FREE_THREADED_SYMBOLS
 from crossdock.inspect.shipment import origin_directories
 from crossdock.target.model import Libc, LibcKind, Os
@@ -15,7 +15,7 @@ from crossdock.target.model import Libc, LibcKind, Os
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crossdock.inspect.facts import Image
+    from crossdock.inspect.facts import Image, VersionNeed
     from crossdock.inspect.finding import AuditFile
     from crossdock.inspect.policy import BaseLibraries, Policy
     from crossdock.inspect.shipment import Shipment
@@ -41,6 +41,7 @@ class LinuxRules:
         self.shipment = shipment
         self.complete = complete
         self.policy: Policy = policy_for(libc, target.arch)
+        self.base = base
         exact = base is not None and base.exact
         provided = set() if exact else set(self.policy.libraries)
         provided |= target.base_libraries or set()
@@ -78,6 +79,9 @@ class LinuxRules:
 
     def _versions(self, file: AuditFile, image: Image) -> Iterator[Problem]:
         """Compare the newest needed version of each prefix with what the target has."""
+        if self.base is not None and self.base.read:
+            yield from self._versions_in_base(self.base, file, image)
+            return
         worst: dict[str, tuple[tuple[int, ...], Problem]] = {}
         for need in image.versions:
             prefix, number = split_version(need.version)
@@ -101,6 +105,24 @@ class LinuxRules:
             )
         yield from (problem for _, problem in worst.values())
         yield from self._markers(image)
+
+    def _versions_in_base(self, base: BaseLibraries, file: AuditFile, image: Image) -> Iterator[Problem]:
+        """Compare what is needed of the base's libraries with the versions that they were seen to define.
+
+        As the loader does: a library without versions meets any need (it warns), and one that is missing is told
+        as that.
+        """
+        worst: dict[str, tuple[tuple[int, ...], Problem]] = {}
+        for need in image.versions:
+            defined = base.versions.get(need.library)
+            if defined is None or need.version in defined:
+                continue
+            if self.resolve(file, image, need.library) is not None:
+                continue  # the library is shipped, and brings its own versions
+            prefix, number = split_version(need.version)
+            if prefix not in worst or worst[prefix][0] < number:
+                worst[prefix] = number, _older_base(base, need, defined)
+        yield from (problem for _, problem in worst.values())
 
     def _limit(self, prefix: str) -> tuple[int, ...] | None:
         # GLIBCXX_LDBL_3.4.29 and GLIBCXX_IEEE128_3.4.30 (ppc64le, s390x) are as new as their number says.
@@ -132,12 +154,14 @@ class LinuxRules:
                 library=library,
             )
             return
-        yield missing_library(self.target.os, library, self._expected_beside(file, image), self.complete)
+        beside = self._expected_beside(file, image)
+        yield missing_library(self.target.os, library, beside, self.complete, base=self.base)
 
     def _is_libc(self, library: str) -> bool:
         if self.libc.kind is LibcKind.MUSL:
             return library.startswith(_MUSL_ITSELF)
-        return library == "libc.so.6"
+        # A base that was read and has no glibc is musl's, or empty.
+        return library == "libc.so.6" and (self.base is None or not self.base.read)
 
     def _expected_beside(self, file: AuditFile, image: Image) -> bool:
         """Whether the search path leads into directories of other packages."""
@@ -174,7 +198,24 @@ class LinuxRules:
                 )
 
 
-def missing_library(os: Os, library: str, expected_beside: bool, complete: bool) -> Problem:
+def _older_base(base: BaseLibraries, need: VersionNeed, defined: frozenset[str]) -> Problem:
+    """Return the problem of a symbol version that the base's library does not define."""
+    prefix, _ = split_version(need.version)
+    numbers = [number for name, number in map(split_version, defined) if name == prefix and number]
+    has = ".".join(map(str, max(numbers))) if numbers else "none such"
+    symbol = f" ({need.symbol})" if need.symbol else ""
+    return Problem(
+        code="E-FIT-VERSION",
+        message=f"needs {need.version}{symbol} of {need.library}, {base.name} has {has}",
+        library=need.library,
+        symbol=need.symbol,
+        hint="take a newer base, or lock a release that has a wheel for older systems",
+    )
+
+
+def missing_library(
+    os: Os, library: str, expected_beside: bool, complete: bool, *, base: BaseLibraries | None = None
+) -> Problem:
     """Return the problem of a library that is neither shipped nor in the base, weighed by where it may be."""
     if is_driver(os, library):
         return Problem(
@@ -194,10 +235,24 @@ def missing_library(os: Os, library: str, expected_beside: bool, complete: bool)
         )
     return Problem(
         code="E-FIT-LIBRARY",
-        message=f"needs {library}, which is neither shipped nor in the target's base",
+        message=f"needs {library}, which is neither shipped nor in {_place(base)}",
         library=library,
-        hint=f"add package {provider}" if provider else _BASE_HINT,
+        hint=f"add package {provider}" if provider else _missing_hint(base, library),
     )
+
+
+def _place(base: BaseLibraries | None) -> str:
+    return base.name if base is not None and base.read else "the target's base"
+
+
+def _missing_hint(base: BaseLibraries | None, library: str) -> str:
+    """Say what to do about a library that is missing: add the base's own package, or take another base."""
+    if base is None or not base.read:
+        return _BASE_HINT
+    package = system_package_of(base.distribution, library)
+    if package is None:
+        return "take a base that has the library"
+    return f"take a base that has the package {package}, or add it to this one"
 
 
 def python_problems(target: Target, image: Image) -> Iterator[Problem]:

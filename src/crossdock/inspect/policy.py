@@ -32,14 +32,15 @@ class Policy:
 class BaseLibraries:
     """The libraries of a base (an image, a Debian release): what it is called, and their sonames.
 
-    `exact` says that the list is all there is: then a policy's promise does not count. `versions` are the symbol
-    versions that a library defines, by soname, where they were read from it: they then decide, and not the
-    target's floor. `distribution` is the base's system in os-release's word (`debian`, `alpine`), for hints.
+    `exact` says that the list is all there is: then a policy's promise does not count. `read` says that the
+    libraries themselves were read: then the symbol versions that each defines (`versions`, by soname) decide, and
+    not the target's floor. `distribution` is the base's system in os-release's word (`debian`, `alpine`), for hints.
     """
 
     name: str
     sonames: frozenset[str]
     exact: bool = False
+    read: bool = False
     versions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     distribution: str = ""
 
@@ -118,3 +119,11 @@ def provider_of(os: Os, library: str) -> str | None:
         if fnmatchcase(name, pattern):
             return str(distribution)
     return None
+
+
+def system_package_of(distribution: str, library: str) -> str | None:
+    """Return the package of a Linux distribution (os-release's `ID`) that has a library, None where unknown."""
+    packages: dict[str, str] = _known()["system_packages"].get(
+        "debian" if distribution == "ubuntu" else distribution, {}
+    )
+    return packages.get(library)
