@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,9 @@ def platform_of(target: Target) -> Platform:
             code="E-IMAGE-TARGET",
             hint="give targets such as `--for linux/arm64`",
         )
-    return Platform.parse(words)
+    platform = Platform.parse(words)
+    # The official images say it, and matching by equality wants it; every arm64 of ours is an ARMv8.
+    return replace(platform, variant="v8") if platform.architecture == "arm64" else platform
 
 
 def timestamp(epoch: int) -> str:
