@@ -26,11 +26,19 @@ class Sink(Protocol):
 
 
 def tar_header(
-    name: str, *, kind: bytes, mode: int, size: int = 0, mtime: int = MTIME, link: str = ""
+    name: str,
+    *,
+    kind: bytes,
+    mode: int,
+    size: int = 0,
+    mtime: int = MTIME,
+    link: str = "",
+    uid: int = 0,
+    gid: int = 0,
 ) -> bytes:
     """Return the header blocks of one entry: `kind` is `0` file, `5` directory (name ends in `/`), `2` symlink.
 
-    Owner is 0, user and group names are empty. A path above 100 bytes is split at a slash if it is ASCII and
+    User and group names are empty. A path above 100 bytes is split at a slash if it is ASCII and
     fits ustar; else, and for sizes from 8 GiB, a pax header stands before (POSIX.1-2017, pax interchange format).
     """
     raw, raw_link = name.encode(), link.encode()
@@ -43,7 +51,9 @@ def tar_header(
         records += _pax_record("linkpath", raw_link)
     if size >= _MAX_OCTAL:
         records += _pax_record("size", str(size).encode())
-    header = _block(short, prefix, kind, mode, size if size < _MAX_OCTAL else 0, mtime, raw_link[:_NAME])
+    header = _block(
+        short, prefix, kind, mode, size if size < _MAX_OCTAL else 0, mtime, raw_link[:_NAME], (uid, gid)
+    )
     if not records:
         return header
     return _block(b"././@PaxHeader", b"", b"x", 0o644, len(records), mtime, b"") + padded(records) + header
@@ -76,12 +86,21 @@ def _pax_record(key: str, value: bytes) -> bytes:
     return f"{length} {key}=".encode() + value + b"\n"
 
 
-def _block(name: bytes, prefix: bytes, kind: bytes, mode: int, size: int, mtime: int, link: bytes) -> bytes:  # noqa: PLR0917  # the fields in their order
+def _block(  # noqa: PLR0917  # the fields in their order
+    name: bytes,
+    prefix: bytes,
+    kind: bytes,
+    mode: int,
+    size: int,
+    mtime: int,
+    link: bytes,
+    owner: tuple[int, int] = (0, 0),
+) -> bytes:
     fields = (
         name.ljust(_NAME, b"\0"),
         b"%07o\0" % mode,
-        b"%07o\0" % 0,
-        b"%07o\0" % 0,
+        b"%07o\0" % owner[0],
+        b"%07o\0" % owner[1],
         b"%011o\0" % size,
         b"%011o\0" % mtime,
         b" " * 8,
