@@ -1,0 +1,1 @@
+"""A service that takes orders and sums them."""
