@@ -3,6 +3,11 @@
 Everything happens in namespaces of its own: users (mapped one to one), mounts and processes. So the registration of
 qemu is private (binfmt_misc is, from Linux 6.7 on), cgroups are hidden (podman then needs none), and what podman
 mounts and starts is gone when the first process ends, however it ends. The network is the machine's, for loopback.
+
+The demonstration and the benchmarks use it too, from the top of the checkout:
+
+    python -m tests.support.podman ask PLATFORM REF PATH..    serve the image, print what it answers
+    python -m tests.support.podman in PLATFORM COMMAND..      run a command in such namespaces
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import platform as host
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -21,8 +27,6 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,6 +77,8 @@ class Ran:
 
 def require_podman(platform: str = "linux/arm64") -> None:
     """Skip the calling test, with the reason, where podman cannot run images of `platform`."""
+    import pytest
+
     if problem := podman_problem(platform):
         pytest.skip(problem)
 
@@ -247,13 +253,24 @@ def _start(
         "CONTAINERS_REGISTRIES_CONF": f"{storage}/registries.conf",
         "CONTAINERS_STORAGE_CONF": f"{storage}/storage.conf",
     }
+    return _spawn(words, storage, environ, stdout=stdout, stderr=stderr)
+
+
+def _spawn(
+    words: Sequence[str],
+    directory: Path,
+    environ: Mapping[str, str],
+    *,
+    stdout: int | object = None,
+    stderr: int | object = None,
+) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [
             *("setpriv", "--pdeathsig", "KILL"),
             *("unshare", "--user", "--mount", "--pid", "--fork", "--kill-child"),
             *("sh", "-c", _INSIDE, "sh", *words),
         ],
-        cwd=storage,
+        cwd=directory,
         env=environ,
         stdin=subprocess.PIPE,
         stdout=stdout,  # type: ignore[arg-type] # whatever Popen takes
@@ -284,3 +301,27 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     process.wait()
+
+
+def main(words: Sequence[str]) -> int:
+    """Do what the head of this module says; return the status to exit with."""
+    action, platform, *rest = words
+    if action == "in":
+        environ = {**os.environ, "REGISTER": _registration(platform)}
+        process = _spawn(rest, Path.cwd(), environ)
+        try:
+            return process.wait()
+        finally:
+            _end(process)
+    ref, *paths = rest
+    if problem := podman_problem(platform):
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    with serving(ref, platform, path=paths[0]) as url:
+        for path in paths:
+            sys.stdout.write(f"{path}: {fetch(url + path)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
