@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from crossdock.archive.inflate import BadStreamError, check_crc, inflate, inflate_chunks, stored_chunks
+from crossdock.archive.inflate import CHUNK, BadStreamError, check_crc, inflate, inflate_chunks, stored_chunks
 from crossdock.archive.limits import DEFAULT_LIMITS, Limits
 from crossdock.archive.refusal import refuse, within
 from crossdock.archive.zipend import find_directory
@@ -117,6 +117,12 @@ class ZipArchive:
     def raw(self, member: Member) -> bytes:
         """Return a member's bytes as they lie in the archive; nothing about them has been checked."""
         return bytes(self._view[member.data_offset : member.data_offset + member.compressed_size])
+
+    def raw_chunks(self, member: Member) -> Iterator[bytes]:
+        """Yield what `raw` returns in pieces, memory flat."""
+        end = member.data_offset + member.compressed_size
+        for start in range(member.data_offset, end, CHUNK):
+            yield bytes(self._view[start : min(start + CHUNK, end)])
 
     def unportable(self) -> tuple[MemberPath, ...]:
         """Return the names that this archive's rules allow and another target's would refuse."""

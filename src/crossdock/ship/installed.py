@@ -146,8 +146,13 @@ def installed_files(
     for item in wheel.files:
         path = layout.place(item.scheme, item.path, wheel.name)
         if item.scheme == "scripts":
-            content = rewrite_script(read(item), target, layout.interpreter)
-            files.append(_made(path, content, executable=True))
+            original = read(item)
+            content = rewrite_script(original, target, layout.interpreter)
+            if content == original and item.executable:
+                # Programs of many megabytes lie there as well: what is not rewritten is not held either.
+                files.append(InstalledFile(path, item.sha256, item.size, True, None, shareable=False))
+            else:
+                files.append(_made(path, content, executable=True))
         else:
             files.append(
                 InstalledFile(path, item.sha256, item.size, item.executable, None, item.scheme != "data")

@@ -19,3 +19,12 @@ def mapped(path: Path | str) -> mmap.mmap | bytes:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:
             return b""  # An empty file cannot be mapped.
+
+
+def let_go(buffer: mmap.mmap | bytes) -> None:
+    """Drop the pages of a mapping that were read; they count as this process's memory until then.
+
+    They come back from the file when they are looked at again. Does nothing where the system cannot.
+    """
+    if isinstance(buffer, mmap.mmap) and hasattr(buffer, "madvise"):
+        buffer.madvise(mmap.MADV_DONTNEED)
