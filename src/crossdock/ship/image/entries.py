@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.oci.blob import BlobSource
+    from crossdock.ship.image.layer import LayerWriter
 
 FILE_MODE = 0o644
 PROGRAM_MODE = 0o755
@@ -175,3 +176,12 @@ def refuse_below_links(entries: Iterable[Entry], is_link: Callable[[str], bool])
                     hint="name the place that the link leads to, or choose another `--prefix`",
                 )
             path = path.rpartition("/")[0]
+
+
+def write_entries(writer: LayerWriter, entries: Iterable[Entry]) -> None:
+    """Write `entries` to a layer; raise `ImageError` if a file is no longer what it was when it was looked at."""
+    for entry in entries:
+        if entry.link:
+            writer.symlink(entry.path, entry.link)
+        else:
+            writer.stream(entry.path, entry.content(), size=entry.size, sha=entry.sha256, mode=entry.mode)
