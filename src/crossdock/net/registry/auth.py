@@ -121,7 +121,12 @@ class Authorizer:
         if login is not None and not may_see_login(base, realm, self._realms):
             raise foreign_realm(base, realm)
         wanted = tuple(dict.fromkeys((*scopes, *(challenge.scope.split() if not scopes else ()))))
-        status, body = self._request(realm, challenge.service, wanted, login)
+        try:
+            status, body = self._request(realm, challenge.service, wanted, login)
+        except FetchError as error:
+            if error.code != "E-FETCH-SIZE":
+                raise
+            raise _bad_token(realm, f"its answer is larger than {LARGEST_TOKEN_ANSWER} bytes") from error
         if status != 200:  # noqa: PLR2004 - OK
             raise _denied(reference, realm, status, login)
         value, seconds = _read_answer(realm, body)

@@ -293,6 +293,8 @@ def _location(transport: Transport, reference: ImageReference, answer: Answer) -
         raise refusal(reference, "names no place for the upload", answer.status, b"")
     base = transport.base(reference)
     place = answer.url.follow(text)
+    if place.scheme == "file":
+        raise refusal(reference, "names no place for the upload", answer.status, b"")
     if place.origin != base.origin:
         transport.check_place(base, place, "sends an upload to")
     return place
