@@ -142,7 +142,7 @@ def broken(fake: FakeRegistry, how: str) -> None:
             fake.put_manifest("team/app", "1", b'{"schemaVersion":2,"manifests":[],"layers":[]}', media.INDEX)
         case "schema 1":
             fake.put_manifest("team/app", "1", b'{"schemaVersion":1}', "application/json")
-        case "artifact" | "diff ids" | "config no json" | "no rootfs":
+        case _:
             foreign(fake, how, only.layers[0].descriptor)
 
 
