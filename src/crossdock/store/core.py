@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from crossdock.store.report import Pruned, StoreInfo, Verified
 
 _FOLDERS = ("blobs", "facts", "locks", "partial", "tmp", "trees")
+#: Bytes that are gathered before they are written.
+_GATHERED = 1 << 20
 _KIND = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 
 #: <https://bford.info/cachedir/>: backup programs skip the directory.
@@ -54,6 +56,30 @@ def boot_identity() -> str | None:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() or None
     except (OSError, ValueError):
         return None
+
+
+class Composed:
+    """What a blob is written to by `Store.compose`."""
+
+    __slots__ = ("_descriptor", "_pieces", "_waiting")
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+
+    def write(self, data: bytes, /) -> None:
+        """Take the next bytes; small ones are gathered, since each call of the system costs."""
+        self._pieces.append(data)
+        self._waiting += len(data)
+        if self._waiting >= _GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        write_all(self._descriptor, b"".join(self._pieces))
+        self._pieces.clear()
+        self._waiting = 0
 
 
 class Store:
@@ -159,6 +185,36 @@ class Store:
             finally:
                 os.close(descriptor)
         return target
+
+    def compose(self, write: Callable[[Composed], Digest]) -> Path:
+        """Write a blob whose digest is known only when it is written, and return its path.
+
+        `write` gets something to write to, and returns the digest of all it wrote: it hashed the bytes as they
+        went, and they are not hashed again. What it raises comes out, and nothing stays.
+        """
+        temporary = self._scratch / f"blob-{os.urandom(8).hex()}"
+        with Guarded(temporary):
+            descriptor = open_new(temporary)
+            try:
+                out = Composed(descriptor)
+                digest = write(out)
+                out.flush()
+                if found := self.blob(digest):
+                    temporary.unlink()
+                    return found
+                target = blob_path(self.root, digest)
+                seal_blob(descriptor, temporary, target, scratch=self._scratch)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(descriptor)
+        return target
+
+    @property
+    def scratch(self) -> Path:
+        """A directory on the store's file system for files that nobody else sees."""
+        return self._scratch
 
     def partial(self, digest: Digest, *, cancelled: Callable[[], bool] | None = None) -> Partial:
         """Return the one place where a blob is downloaded, resumable; see `Partial`."""
