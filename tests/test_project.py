@@ -9,17 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossdock.build.metadata import ProjectMetadata
+from crossdock.build.metadata import ProjectMetadata, project_metadata
 from crossdock.errors import UsageError
 from crossdock.project import (
     FILE_LIMIT,
     NEWEST_STABLE_MINOR,
+    ImageSettings,
     Project,
     Settings,
     choose_python,
+    image_options,
     parse_settings,
     read_project,
 )
+from crossdock.project.image import AddSetting
+from crossdock.ship.image.options import ImageOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,3 +186,142 @@ def test_any_requires_python_gives_a_minor_or_wrong_usage(text: str) -> None:
     except UsageError:
         return
     assert re.fullmatch(r"3\.\d+", chosen)
+
+
+# [tool.crossdock.image]
+
+
+def image(table: object) -> ImageSettings:
+    return parse_settings({"image": table}, where="here").image
+
+
+def test_every_setting_of_images_is_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.crossdock.image]\nbase = "debian:bookworm"\nentrypoint = ["serve", "--all"]\ncmd = ["x"]\n'
+        'env = { A = "1" }\nlabels = { b = "2" }\nannotations = { c = "3" }\nworkdir = "/srv"\nuser = "1000"\n'
+        'expose = ["8080", "53/udp"]\nstop-signal = "SIGINT"\nexclude = ["tests"]\nprefix = "/opt/app"\n'
+        'max-layers = 80\nbytecode = true\nrepository = "registry.example.com/app"\ntags = ["1", "latest"]\n'
+        'sbom = "spdx"\nprovenance = false\n'
+        'add = [{ source = "a", destination = "/a/" }, { source = "b", destination = "/b", mode = "600" }]\n'
+    )
+    assert read_project(tmp_path).settings.image == ImageSettings(
+        base="debian:bookworm",
+        entrypoint=("serve", "--all"),
+        cmd=("x",),
+        env={"A": "1"},
+        labels={"b": "2"},
+        annotations={"c": "3"},
+        workdir="/srv",
+        user="1000",
+        expose=("8080", "53/udp"),
+        stop_signal="SIGINT",
+        exclude=("tests",),
+        prefix="/opt/app",
+        max_layers=80,
+        bytecode=True,
+        repository="registry.example.com/app",
+        tags=("1", "latest"),
+        sbom="spdx",
+        provenance=False,
+        add=(
+            AddSetting(source="a", destination="/a/"),
+            AddSetting(source="b", destination="/b", mode="600"),
+        ),
+    )
+    assert (image({"module": "a"}).module, image({"script": "b"}).script) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("table", "code", "said"),
+    [
+        ([], "E-SETTINGS-TYPE", "not a table"),
+        ({"entry-point": []}, "E-SETTINGS-UNKNOWN", "did you mean `entrypoint`?"),
+        ({"max_layers": 1}, "E-SETTINGS-UNKNOWN", "did you mean `max-layers`?"),
+        ({"entrypoint": "a b"}, "E-SETTINGS-TYPE", "`entrypoint` must be a list of strings"),
+        ({"env": {"A": 1}}, "E-SETTINGS-TYPE", "`env` must be a table of strings"),
+        ({"expose": [80]}, "E-SETTINGS-TYPE", "`expose` must be a list of strings"),
+        ({"max-layers": True}, "E-SETTINGS-TYPE", "a whole number above zero"),
+        ({"max-layers": 0}, "E-SETTINGS-TYPE", "a whole number above zero"),
+        ({"bytecode": 1}, "E-SETTINGS-TYPE", "true or false"),
+        ({"sbom": "yes"}, "E-SETTINGS-TYPE", "both, cyclonedx, none, spdx"),
+        ({"add": {}}, "E-SETTINGS-TYPE", "`add` must be a list of tables"),
+        ({"add": [{"source": "a"}]}, "E-SETTINGS-TYPE", "`add`[0] has no `destination`"),
+        ({"add": [{"source": "a", "destinaton": "/"}]}, "E-SETTINGS-UNKNOWN", "did you mean `destination`?"),
+        (
+            {"add": [{"source": "a", "destination": "/", "mode": 600}]},
+            "E-SETTINGS-TYPE",
+            "`mode` must be a string",
+        ),
+        ({"module": "a", "script": "b"}, "E-SETTINGS-IMAGE", "both `module` and `script`"),
+    ],
+)
+def test_a_wrong_setting_of_images_is_refused_by_name(table: object, code: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        image(table)
+    assert caught.value.code == code
+    assert said in str(caught.value)
+    assert "`image`" in caught.value.message
+
+
+def test_the_command_line_comes_before_the_settings() -> None:
+    settings = image(
+        {
+            "entrypoint": ["serve"],
+            "cmd": ["a"],
+            "env": {"A": "1", "B": "1"},
+            "user": "1",
+            "expose": ["1"],
+            "prefix": "/opt/x",
+            "bytecode": True,
+        }
+    )
+    said = image_options(settings)
+    assert (said.entrypoint, said.cmd, said.user, said.expose) == (("serve",), ("a",), "1", ("1/tcp",))
+    given = image_options(
+        settings, module="pkg", cmd="'x y' z", env=["B=2", "C=3"], user="7:8", expose=["2"], bytecode=False
+    )
+    assert given.entrypoint == ("/opt/x/bin/python", "-m", "pkg")
+    assert (given.cmd, given.env) == (("x y", "z"), {"A": "1", "B": "2", "C": "3"})
+    assert (given.user, given.expose, given.bytecode) == ("7:8", ("2/tcp",), False)
+    assert image_options(settings, entrypoint="").entrypoint == (), "back to what the application says"
+    assert image_options(settings, cmd="").cmd == ()
+    with pytest.raises(UsageError):
+        image_options(settings, module="a", entrypoint="b")
+    script = image({"script": "serve"})
+    assert image_options(script, prefix="/x").entrypoint == ("/x/bin/serve",)
+    assert image_options(ImageSettings()) == ImageOptions()
+
+
+def test_what_pyproject_toml_says_of_the_project_is_read_and_nonsense_is_absent(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\n[project]\nname = "demo"\nversion = "1"\ndescription = "d"\nlicense = "MIT"\n'
+        'authors = [{ name = "A", email = "a@example.com" }, { email = "b@example.com" }, { name = "C" }, {}, 7]\n'
+        '[project.urls]\nSource = "https://s"\n[project.scripts]\nrun = "demo:main"\n[project.gui-scripts]\nwin = "demo:win"\n'
+    )
+    assert read_project(tmp_path).metadata == ProjectMetadata(
+        name="demo",
+        version="1",
+        description="d",
+        license="MIT",
+        urls={"Source": "https://s"},
+        authors=("A <a@example.com>", "b@example.com", "C"),
+        scripts={"run": "demo:main", "win": "demo:win"},
+        is_package=True,
+    )
+    wrong = {
+        "project": {"name": 1, "license": {"text": "x"}, "urls": [], "authors": "x", "scripts": {"a": 1}}
+    }
+    assert project_metadata(wrong) == ProjectMetadata()
+
+
+@pytest.mark.parametrize(
+    ("document", "is_package"),
+    [
+        ({}, False),
+        ({"build-system": {}}, True),
+        ({"build-system": {}, "tool": {"uv": {"package": False}}}, False),
+        ({"tool": {"uv": {"package": True}}}, True),
+    ],
+)
+def test_a_project_is_built_if_it_is_a_package(document: dict[str, object], is_package: bool) -> None:
+    assert project_metadata(document).is_package is is_package
