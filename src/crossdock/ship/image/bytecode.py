@@ -128,7 +128,8 @@ def bytecode(store: Store, interpreter: Interpreter, groups: Sequence[Modules], 
     """
     entries: dict[str, Entry] = {}
     notes: list[str] = []
-    for group in groups:
+    # Two wheels may hold one file; which of them counts must not depend on the order they came in.
+    for group in sorted(groups, key=lambda one: one.key):
         blob = _pack(store, interpreter, group, jobs)
         for frame in _frames(blob):
             if frame.status == _SKIPPED:
@@ -224,7 +225,7 @@ def _batches(modules: Sequence[tuple[str, bytes]]) -> list[list[tuple[str, bytes
     batches: list[list[tuple[str, bytes]]] = []
     room = 0
     for module in modules:
-        if len(module[1]) > room:
+        if not batches or len(module[1]) > room:
             batches.append([])
             room = _BATCH
         batches[-1].append(module)
