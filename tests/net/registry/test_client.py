@@ -10,10 +10,12 @@ from tests.support.registry_images import attachment, blob_of, client, noise, re
 
 from crossdock.digest import Digest
 from crossdock.errors import FetchError, ImageError
-from crossdock.net.registry import upload
+from crossdock.net.attempts import Transient
+from crossdock.net.registry import reference as reference_module
+from crossdock.net.registry import transport, upload
 from crossdock.oci import media
 from crossdock.oci.blob import Blob, BytesSource, FileSource
-from crossdock.oci.model import Descriptor
+from crossdock.oci.model import Descriptor, Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +69,50 @@ def test_chunks_against_debians_registry(docker_registry: DockerRegistry) -> Non
     blob = blob_of(noise(250_000))
     assert client().push_blob(there, blob) == "uploaded"
     assert client().blob(there, blob.descriptor) == noise(250_000)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_an_upload_to_debians_registry_survives_cuts(docker_registry: DockerRegistry) -> None:
+    there, content = reference(docker_registry.address), noise(250_000)
+
+    class Cutting:
+        """A file on a line that is cut twice: what reads it sees an error of the network."""
+
+        left = 2
+
+        def chunks(self, start: int = 0) -> Iterator[bytes]:
+            for position in range(start, len(content), 10_000):
+                if position == 90_000 and self.left:
+                    self.left -= 1
+                    raise Transient("cut")
+                yield content[position : position + 10_000]
+
+    blob = Blob(descriptor=Descriptor.of(content, media.LAYER_GZIP), source=Cutting())
+    assert client().push_blob(there, blob) == "uploaded"
+    assert client().blob(there, blob.descriptor) == content
+
+
+@pytest.mark.parametrize("certified", [True, False])
+def test_a_host_named_as_insecure_is_asked_with_protection_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certified: bool
+) -> None:
+    # As if the address were far away.
+    for module in (transport, reference_module):
+        monkeypatch.setattr(module, "is_loopback", lambda _host: False)
+    pem = make_certificate(tmp_path)
+    if pem is None:
+        pytest.skip("SKIPPED TLS: the openssl program is not installed")
+    with FakeRegistry(certificate=pem if certified else None) as fake:
+        fake.put_manifest("team/app", "1", EMPTY_INDEX, INDEX)
+        there = reference(fake.address)
+        registry = client(insecure=[fake.address], authorities=(str(pem),))
+        assert registry.manifest(there).raw == EMPTY_INDEX
+        assert registry._transport.base(there).scheme == ("https" if certified else "http")
+        if not certified:
+            with pytest.raises(FetchError) as error:
+                client().manifest(there)
+            assert error.value.code == "E-FETCH-TLS"
+            assert f"--insecure {fake.address}" in str(error.value.hint)
 
 
 def test_tls_and_a_login_against_debians_registry(tmp_path: Path) -> None:
@@ -410,6 +456,27 @@ def test_referrers_by_api_and_by_tag(api: bool) -> None:
         assert bool(fake.tags) is not api
         if not api:
             assert fallback_tag(subject.digest) == f"sha256-{subject.digest.hex}"
+
+
+def test_the_next_page_of_referrers_is_the_registrys_own(fake: FakeRegistry) -> None:
+    there, subject = reference(fake.address), Digest.of(EMPTY_INDEX)
+    rows = [Descriptor.of(text, media.MANIFEST) for text in (b"one", b"two")]
+
+    def page(row: Descriptor) -> bytes:
+        return Index(manifests=(row,)).to_bytes()
+
+    def answer(exchange: Exchange) -> None:
+        last = "last" in exchange.path
+        link = {} if last else {"Link": f'<{to}?last=1>; rel="next"'}
+        exchange.answer(200, page(rows[1] if last else rows[0]), {"Content-Type": INDEX, **link})
+
+    fake.fault = always(is_a("GET", "/referrers/"), answer)
+    to = f"/v2/team/app/referrers/{subject}"
+    assert client().referrers(there, subject) == tuple(rows)
+    with FakeRegistry() as other:
+        to = f"{other.url}{to}"
+        assert client().referrers(there, subject) == (rows[0],)
+        assert not other.seen
 
 
 def test_another_push_may_change_the_fallback_tag_meanwhile() -> None:

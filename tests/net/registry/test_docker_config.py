@@ -124,6 +124,18 @@ def test_helpers_are_asked_on_standard_input(tmp_path: Path) -> None:
     assert found.find("unknown.example", "x") is None
 
 
+def test_a_helper_is_asked_once_for_a_repository(tmp_path: Path) -> None:
+    helper(
+        tmp_path,
+        "one",
+        f'cat >/dev/null; echo x >>{tmp_path}/asked; echo \'{{"Username":"u","Secret":"s"}}\'',
+    )
+    found = logins(tmp_path, {"credsStore": "one"}, PATH=f"{tmp_path}:/usr/bin:/bin")
+    for _ in range(3):
+        assert found.find("a.example", "x") == RegistryLogin(username="u", password="s")
+    assert (tmp_path / "asked").read_text() == "x\n"
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [

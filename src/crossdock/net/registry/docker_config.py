@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ class RegistryLogins:
         #: What helper programs are found and run with.
         self._environ = dict(environ or {})
         self._configs: tuple[tuple[Path, dict[str, Any]], ...] | None = None
+        self._found: dict[tuple[str, str], RegistryLogin | None] = {}
+        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, environ: Mapping[str, str], home: Path | None) -> RegistryLogins:
@@ -85,6 +88,13 @@ class RegistryLogins:
         `credHelpers` come before `credsStore` and `auths`, and of `auths` the longest path that holds the
         repository wins. Raise `UsageError` (`E-REGISTRY-CREDENTIALS`) for a file or helper that is broken.
         """
+        # Many threads ask for the same login, and a helper may ask its user for each answer.
+        with self._lock:
+            if (registry, repository) not in self._found:
+                self._found[registry, repository] = self._look_up(registry, repository)
+            return self._found[registry, repository]
+
+    def _look_up(self, registry: str, repository: str) -> RegistryLogin | None:
         if self._configs is None:
             self._configs = tuple(
                 (path, config) for path in self._paths if (config := _read(path)) is not None

@@ -175,9 +175,12 @@ class Transport:
             self._counted()
             self.check_place(base, after, "redirects to")
 
-        with self.http.open(
-            ask.method, ask.url, headers=wanted, body=ask.body, ok=_ANY, logins=False, admit=admit
-        ) as answer:
+        with (
+            _tls_hint(base),
+            self.http.open(
+                ask.method, ask.url, headers=wanted, body=ask.body, ok=_ANY, logins=False, admit=admit
+            ) as answer,
+        ):
             yield answer
 
     def check_place(self, base: Url, place: Url, what: str) -> None:
@@ -260,6 +263,19 @@ def all_scopes(
     """Return the scopes for a repository, its own first, and for reading others of the same registry."""
     own = repository_scope(reference.repository, push=push)
     return (own, *(repository_scope(name) for name in sorted(also) if name != reference.repository))
+
+
+@contextmanager
+def _tls_hint(base: Url) -> Iterator[None]:
+    try:
+        yield
+    except FetchError as error:
+        if error.code == "E-FETCH-TLS":
+            error.hint = (
+                f"if the registry has a CA of its own, point `SSL_CERT_FILE` at its bundle; if it speaks plain "
+                f"HTTP, say so with `--insecure {base.origin.host}:{base.origin.port}`"
+            )
+        raise
 
 
 def _lasting(answer: Exchange) -> Exchange:

@@ -273,5 +273,5 @@ def compare_with_store(layers: Iterable[Layer], known: Callable[[str], tuple[Dig
             "the previous image has layers that are not what they say they are",
             code="E-IMAGE-LAYER-MISMATCH",
             places=tuple(wrong),
-            hint="someone changed the image or this machine's store: build with `--no-reuse` and compare",
+            hint="someone changed the image or this machine's store: build with `--previous none` and compare",
         )
