@@ -12,15 +12,29 @@ from crossdock.oci.blob import FileSource
 from crossdock.oci.model import Descriptor
 from crossdock.ship.image.annotations import layer_annotations
 from crossdock.ship.image.model import Layer, LayerKind, Origin, Slice
+from crossdock.ship.image.records import decode_records, encode_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from crossdock.archive.tarwrite import Sink
     from crossdock.ship.image.layer import WrittenLayer
+    from crossdock.ship.image.records import WheelRecord
+    from crossdock.ship.image.wheel_layer import WheelSource
     from crossdock.store import Store
+    from crossdock.target.model import Target
 
 _FACT = "layer"
+_RECORDS = "layer-records"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedLayer:
+    """A layer of wheels with what is known of them, also as the blob that travels beside the image."""
+
+    layer: Layer
+    records: tuple[WheelRecord, ...]
+    packed: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +69,21 @@ def known_digest(store: Store, key: str) -> tuple[Digest, Digest] | None:
 
 
 def make_layer(
-    store: Store, name: LayerName, write: Callable[[Sink], tuple[WrittenLayer, tuple[Slice, ...]]]
+    store: Store,
+    name: LayerName,
+    write: Callable[[Sink], tuple[WrittenLayer, tuple[Slice, ...]]],
+    *,
+    again: bool = False,
 ) -> Layer:
-    """Return the layer of this key, from the store or written now by `write`; one process writes it, others wait."""
-    found = find_layer(store, name)
+    """Return the layer of this key, from the store or written now by `write`; one process writes it, others wait.
+
+    With `again` it is written even if the store has it.
+    """
+    found = None if again else find_layer(store, name)
     if found is not None:
         return found
     with store.locked(f"layer-{name.key[:40]}"):
-        found = find_layer(store, name)
+        found = None if again else find_layer(store, name)
         if found is not None:
             return found
         made: list[tuple[WrittenLayer, tuple[Slice, ...]]] = []
@@ -75,6 +96,50 @@ def make_layer(
         fact = _fact(*made[0])
         store.put_fact(_FACT, name.key, fact)
         return _layer(name, fact, FileSource(path), Origin.BUILT)
+
+
+def find_records(store: Store, name: LayerName) -> RecordedLayer | None:
+    """Return a layer of wheels with its records if the store has both whole, else None."""
+    known = store.get_fact(_RECORDS, name.key)
+    layer = find_layer(store, name) if isinstance(known, str) else None
+    if layer is None or not isinstance(known, str):
+        return None
+    try:
+        blob = store.blob(Digest.parse(known))
+        if blob is None:
+            return None
+        packed = blob.read_bytes()
+        return RecordedLayer(layer=layer, records=decode_records(packed), packed=packed)
+    except (CrossdockError, OSError):
+        return None  # As above.
+
+
+def make_wheel_layer(
+    store: Store, name: LayerName, wheels: Sequence[WheelSource], *, target: Target, prefix: str
+) -> RecordedLayer:
+    """Return the layer with `wheels` and its records, from the store or written now.
+
+    Raises what `write_wheel_layer` raises; then nothing of it stays.
+    """
+    from crossdock.ship.image.wheel_layer import write_wheel_layer  # a run that changes nothing writes none
+
+    found = find_records(store, name)
+    if found is not None:
+        return found
+    read: list[tuple[WheelRecord, ...]] = []
+
+    def write(out: Sink) -> tuple[WrittenLayer, tuple[Slice, ...]]:
+        made = write_wheel_layer(wheels, target=target, prefix=prefix, out=out, scratch=store.scratch)
+        read.append(made.records)
+        return made.written, made.slices
+
+    # Without its records a layer is of no use here, so it is written again where they are gone.
+    layer = make_layer(store, name, write, again=True)
+    packed = encode_records(read[0])
+    digest = Digest.of(packed)
+    store.ingest(digest, (packed,), len(packed))
+    store.put_fact(_RECORDS, name.key, str(digest))
+    return RecordedLayer(layer=layer, records=read[0], packed=packed)
 
 
 def _fact(written: WrittenLayer, slices: tuple[Slice, ...]) -> dict[str, Any]:

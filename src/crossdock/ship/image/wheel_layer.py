@@ -12,9 +12,10 @@ from crossdock.safepath import PathRules
 from crossdock.ship.image.environment import image_layout, python_directory
 from crossdock.ship.image.layer import LayerWriter, WrittenLayer
 from crossdock.ship.image.model import Slice
+from crossdock.ship.image.records import WheelRecord, collision, record_of
 from crossdock.ship.image.spool import BinarySpool
 from crossdock.ship.installed import installed_files, wheel_facts
-from crossdock.ship.read import ReadWheel, WheelReader
+from crossdock.ship.read import WheelReader
 from crossdock.store.mapped import let_go, mapped
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class WheelLayer:
 
     written: WrittenLayer
     slices: tuple[Slice, ...]
-    read: dict[Digest, ReadWheel]
+    records: tuple[WheelRecord, ...]
 
 
 @dataclass(slots=True)
@@ -129,7 +130,9 @@ def write_wheel_layer(
                 )
                 for one in opened
             ),
-            read={one.source.digest: one.reader.result(one.source.filename) for one in opened},
+            records=tuple(
+                record_of(one.source, one.reader.result(one.source.filename), one.installed) for one in opened
+            ),
         )
 
 
@@ -157,13 +160,15 @@ def _open(source: WheelSource, target: Target, prefix: str, stack: ExitStack, sc
 
 
 def _files(opened: Sequence[_Open]) -> Iterator[tuple[InstalledFile, _Open]]:
-    """Give every file of every wheel; one that two wheels hold alike is given once."""
-    seen: dict[str, InstalledFile] = {}
+    """Give every file of every wheel; one that two wheels hold alike is given once, unlike ones are refused."""
+    seen: dict[str, tuple[InstalledFile, _Open]] = {}
     for one in opened:
         for file in one.installed:
-            other = seen.setdefault(file.path, file)
-            if other is file or (other.sha256, other.executable) != (file.sha256, file.executable):
+            other, owner = seen.setdefault(file.path, (file, one))
+            if other is file:
                 yield file, one
+            elif (other.sha256, other.executable) != (file.sha256, file.executable):
+                raise collision(owner.source.name, one.source.name, file.path)
 
 
 def _write(writer: LayerWriter, file: InstalledFile, one: _Open) -> None:

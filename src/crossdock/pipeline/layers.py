@@ -1,0 +1,149 @@
+"""The layers of wheels: from the store, from the previous image, or transcoded from wheels as they arrive."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crossdock.pipeline.hands import Hands, wheel_key
+from crossdock.ship.image.grouping import Group, group_wheels
+from crossdock.ship.image.kept_layers import LayerName, find_records, make_wheel_layer
+from crossdock.ship.image.model import LayerKind
+from crossdock.ship.image.wheel_layer import KeyPart, WheelSource, wheel_layer_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from crossdock.lock.model import Lock
+    from crossdock.pipeline.chosen import ChosenWheel
+    from crossdock.pipeline.hands import Means, WheelFile, WheelKey
+    from crossdock.ship.image.kept_layers import RecordedLayer
+    from crossdock.target.model import Target
+
+#: Layers written at once. Inflating and hashing leave the interpreter, so as many gain as there are cores.
+_WRITERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLayer:
+    """A layer of wheels that an image needs: its name, known from the lock, and what goes into it."""
+
+    name: LayerName
+    group: Group[ChosenWheel]
+    target: Target
+
+
+def plan_layers(
+    wheels: Sequence[ChosenWheel], *, target: Target, prefix: str, layers_below: int, most: int
+) -> list[PlannedLayer]:
+    """Return the layers that the wheels of one platform lie in, the lowest first."""
+    planned = []
+    for group in group_wheels(wheels, layers_below=layers_below, most=most):
+        parts = [KeyPart(wheel.digest, wheel.filename, wheel.direct_url) for wheel in group.wheels]
+        key = wheel_layer_key(parts, target=target, prefix=prefix)
+        name = LayerName(key=key, kind=LayerKind.WHEELS, title=group.title)
+        planned.append(PlannedLayer(name=name, group=group, target=target))
+    return planned
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A layer some of whose wheels are on their way."""
+
+    planned: PlannedLayer
+    missing: set[WheelKey]
+    files: dict[WheelKey, WheelFile] = field(default_factory=dict)
+
+
+def find_layers(
+    planned: Sequence[PlannedLayer], means: Means, *, previous: Callable[[str], RecordedLayer | None]
+) -> dict[str, RecordedLayer]:
+    """Return by key what need not be made: what the store has, then what the previous image has."""
+    found: dict[str, RecordedLayer] = {}
+    for one in planned:
+        key = one.name.key
+        if key in found:
+            continue
+        known = find_records(means.store, one.name) or previous(key)
+        if known is not None:
+            found[key] = known
+    return found
+
+
+def make_layers(
+    lock: Lock,
+    planned: Sequence[PlannedLayer],
+    found: Mapping[str, RecordedLayer],
+    means: Means,
+    *,
+    prefix: str,
+) -> dict[str, RecordedLayer]:
+    """Return every planned layer by its key; those not `found` are made, each as soon as its wheels are here.
+
+    Raises what `Hands.prepare` raises for the first file that fails, and what a wheel is refused for.
+    """
+    waiting = {one.name.key: one for one in planned if one.name.key not in found}
+    if not waiting:
+        return dict(found)
+    crew = _Crew(list(waiting.values()), means, prefix)
+    wanted = {wheel_key(wheel.choice): wheel.choice for one in waiting.values() for wheel in one.group.wheels}
+    with ThreadPoolExecutor(_WRITERS) as pool, ThreadPoolExecutor(_WRITERS) as writers:
+        try:
+            Hands(lock, means).prepare(wanted, pool, lambda file, key: crew.arrived(file, key, writers))
+            return {**found, **crew.results()}
+        except BaseException:
+            crew.stop()
+            raise
+
+
+class _Crew:
+    """Writes each layer when the last of its wheels has arrived."""
+
+    def __init__(self, planned: Sequence[PlannedLayer], means: Means, prefix: str) -> None:
+        self._means = means
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self._layers = [
+            _Waiting(one, {wheel_key(wheel.choice) for wheel in one.group.wheels}) for one in planned
+        ]
+        self._futures: dict[str, Future[RecordedLayer]] = {}
+
+    def arrived(self, file: WheelFile, key: WheelKey, writers: ThreadPoolExecutor) -> None:
+        """Take a wheel that several layers may wait for."""
+        for layer in self._layers:
+            with self._lock:
+                if key not in layer.missing:
+                    continue
+                layer.missing.discard(key)
+                layer.files[key] = file
+                whole = not layer.missing
+            if whole:
+                self._futures[layer.planned.name.key] = writers.submit(self._write, layer)
+
+    def results(self) -> dict[str, RecordedLayer]:
+        """Return the layers by key, once all are written."""
+        return {key: future.result() for key, future in self._futures.items()}
+
+    def stop(self) -> None:
+        """Begin no further layer."""
+        for future in self._futures.values():
+            future.cancel()
+
+    def _write(self, layer: _Waiting) -> RecordedLayer:
+        planned = layer.planned
+        sources = [
+            WheelSource(
+                name=wheel.name,
+                filename=wheel.filename,
+                digest=wheel.digest,
+                blob=layer.files[wheel_key(wheel.choice)].blob,
+                direct_url=wheel.direct_url,
+                allow_bad_record=wheel.name in self._means.allow_bad_record,
+            )
+            for wheel in planned.group.wheels
+        ]
+        return make_wheel_layer(
+            self._means.store, planned.name, sources, target=planned.target, prefix=self._prefix
+        )

@@ -1,0 +1,183 @@
+"""What is known of a layer's wheels, small enough to travel beside the image.
+
+A build that takes over the layer from a registry audits it by this, and lists it in a bill of materials, without
+fetching a wheel.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from crossdock.archive import deflate, gzipwrite
+from crossdock.digest import Digest
+from crossdock.errors import CrossdockError, ImageError, ShipError
+from crossdock.oci import media
+from crossdock.oci.blob import Blob, BytesSource
+from crossdock.oci.model import Descriptor, Manifest, canonical_json
+from crossdock.ship.image.annotations import KEY
+from crossdock.ship.image.model import Attachment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from crossdock.ship.image.wheel_layer import WheelSource
+    from crossdock.ship.installed import InstalledFile
+    from crossdock.ship.read import ReadWheel
+
+ARTIFACT_TYPE = "application/vnd.crossdock.wheel-records.v1"
+_MEDIA_TYPE = "application/vnd.crossdock.wheel-records.v1+json+gzip"
+#: The specification's empty config.
+_EMPTY = b"{}"
+#: Records of a layer that unpack to more are refused: a wheel of 13,000 files has 2 MiB.
+_LARGEST = 64 << 20
+#: Hex digits of a file's hash that tell two files apart that lie in one place; not a proof, and not used as one.
+_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelRecord:
+    """One wheel of a layer. `paths` are its files as they lie in the image, with a short hash of content and mode."""
+
+    name: str
+    version: str
+    filename: str
+    digest: Digest
+    tags: tuple[str, ...]
+    binaries: tuple[tuple[str, dict[str, Any]], ...] = ()
+    problems: tuple[str, ...] = ()
+    start_up_hooks: tuple[str, ...] = ()
+    metadata: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sboms: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "filename": self.filename,
+            "digest": str(self.digest),
+            "tags": list(self.tags),
+            "binaries": [list(item) for item in self.binaries],
+            "problems": list(self.problems),
+            "start_up_hooks": list(self.start_up_hooks),
+            "metadata": {name: list(values) for name, values in self.metadata.items()},
+            "sboms": dict(self.sboms),
+            "paths": dict(self.paths),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> WheelRecord:
+        """Read what `to_json` gave; `LookupError`, `TypeError`, `ValueError` or `CrossdockError` for all else."""
+        return cls(
+            name=str(value["name"]),
+            version=str(value["version"]),
+            filename=str(value["filename"]),
+            digest=Digest.parse(value["digest"]),
+            tags=tuple(map(str, value["tags"])),
+            binaries=tuple((str(path), dict(binary)) for path, binary in value["binaries"]),
+            problems=tuple(map(str, value["problems"])),
+            start_up_hooks=tuple(map(str, value["start_up_hooks"])),
+            metadata={str(name): tuple(map(str, values)) for name, values in value["metadata"].items()},
+            sboms={str(path): str(text) for path, text in value["sboms"].items()},
+            paths={str(path): str(short) for path, short in value["paths"].items()},
+        )
+
+
+def record_of(source: WheelSource, read: ReadWheel, installed: Iterable[InstalledFile]) -> WheelRecord:
+    """Return the record of a wheel that was written into a layer."""
+    return WheelRecord(
+        name=source.name,
+        version=read.facts.version,
+        filename=source.filename,
+        digest=source.digest,
+        tags=read.tags,
+        binaries=read.binaries,
+        problems=(*read.problems, *(f"dropped: {path}" for path in read.dropped)),
+        start_up_hooks=read.facts.start_up_hooks,
+        metadata=read.metadata,
+        sboms=read.sboms,
+        paths={file.path: _short(file) for file in installed},
+    )
+
+
+def _short(file: InstalledFile) -> str:
+    return sha256(f"{file.sha256} {file.executable}".encode()).hexdigest()[:_DIGITS]
+
+
+def encode_records(records: Sequence[WheelRecord]) -> bytes:
+    """Return records as one gzip member: the same bytes for the same records, everywhere."""
+    plain = canonical_json({"wheels": [record.to_json() for record in records]})
+    return gzipwrite.wrap(deflate.compact(plain), plain)
+
+
+def decode_records(packed: bytes) -> tuple[WheelRecord, ...]:
+    """Read what `encode_records` gave; raise `ImageError` (E-IMAGE-RECORDS) for anything else."""
+    try:
+        engine = zlib.decompressobj(31)
+        plain = engine.decompress(packed, _LARGEST)
+        if not engine.eof:
+            raise ValueError("too large, or cut off")  # noqa: TRY301  # one text for all that is wrong with it
+        return tuple(map(WheelRecord.from_json, json.loads(plain)["wheels"]))
+    except (
+        zlib.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        CrossdockError,
+    ) as error:
+        raise ImageError(
+            f"broken records of a layer: {error}",
+            code="E-IMAGE-RECORDS",
+            hint="build without the previous image: `--previous none`",
+        ) from error
+
+
+def records_blob(packed: bytes, key: str) -> Blob:
+    """Return encoded records of the layer with this key as a blob of the artifact."""
+    descriptor = Descriptor.of(packed, _MEDIA_TYPE, annotations={KEY: key})
+    return Blob(descriptor=descriptor, source=BytesSource(packed))
+
+
+def records_attachment(subject: Descriptor, records: Sequence[Blob]) -> Attachment:
+    """Return the artifact that holds the records of all layers of an image, one blob a layer.
+
+    A layer that did not change has the same blob, so nothing of it is sent again.
+    """
+    config = Descriptor.of(_EMPTY, media.EMPTY)
+    manifest = Manifest(
+        config=config,
+        layers=tuple(blob.descriptor for blob in records),
+        artifact_type=ARTIFACT_TYPE,
+        subject=Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size),
+    ).to_bytes()
+    return Attachment(
+        descriptor=Descriptor.of(manifest, media.MANIFEST, artifact_type=ARTIFACT_TYPE),
+        manifest=manifest,
+        blobs=(Blob(descriptor=config, source=BytesSource(_EMPTY)), *records),
+    )
+
+
+def refuse_collisions(records: Iterable[WheelRecord]) -> None:
+    """Refuse wheels of one image that write one path with different contents; `ShipError` names both owners."""
+    owners: dict[str, WheelRecord] = {}
+    for record in sorted(records, key=lambda one: one.name):
+        for path, short in record.paths.items():
+            other = owners.setdefault(path, record)
+            if other is not record and other.paths[path] != short:
+                raise collision(f"{other.name} {other.version}", f"{record.name} {record.version}", path)
+
+
+def collision(one: str, other: str, path: str) -> ShipError:
+    """Return the refusal of two packages that write one path with different contents."""
+    return ShipError(
+        f"`{one}` and `{other}` both write `/{path}`, and differ",
+        code="E-SHIP-COLLISION",
+        hint="only one of the two can be installed; drop one from the requirements",
+    )
