@@ -8,11 +8,17 @@ import resource
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench import installs, others
+from bench import image, installs, others
+from bench.image_setting import Unavailable
 from bench.measure import take_turns
 from bench.report import Case, report
+
+if TYPE_CHECKING:
+    from bench.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,6 +42,19 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _image_plans(
+    options: argparse.Namespace, work: Path, exits: ExitStack, left_out: list[str]
+) -> list[Plan]:
+    """Return the cases about images, which take a while to prepare, if any of them is wanted."""
+    if options.only and not re.search(options.only.replace(",", "|"), "image", re.IGNORECASE):
+        return []
+    try:
+        return image.plans(work, exits, rounds=options.rounds, slow_rounds=options.cold_rounds)
+    except (Unavailable, subprocess.CalledProcessError) as reason:
+        left_out.append(f"Images: {reason}")
+        return []
+
+
 def _version(*argv: str) -> str:
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     found = re.search(r"\d+(\.\d+)+", said)
@@ -44,16 +63,21 @@ def _version(*argv: str) -> str:
 
 def main() -> int:
     """Measure every case and write the page."""
-    options = _arguments()
+    with ExitStack() as exits:
+        return _measure(_arguments(), exits)
+
+
+def _measure(options: argparse.Namespace, exits: ExitStack) -> int:
     work = options.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     setting = installs.prepare(work, options.lock or ROOT / "examples" / "demo" / "requirements.txt")
+    left_out: list[str] = list(setting.left_out)
     plans = [
         *installs.plans(setting, rounds=options.rounds, cold_rounds=options.cold_rounds),
         *others.plans(setting, rounds=options.rounds),
+        *_image_plans(options, work, exits, left_out),
     ]
-    left_out: list[str] = list(setting.left_out)
     cases = []
     for plan in plans:
         if options.only and not re.search(options.only.replace(",", "|"), plan.title, re.IGNORECASE):
