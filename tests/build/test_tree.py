@@ -16,6 +16,7 @@ from crossdock.build.backend import BuildTools
 from crossdock.build.pure import build_pure_directory
 from crossdock.build.tree import copy_tree, source_tree, tree_digest
 from crossdock.errors import BuildError
+from crossdock.ship.tree import RECEIPT
 from crossdock.store import Store
 
 
@@ -53,6 +54,9 @@ def test_leftovers_caches_and_environments_are_not_seen(tmp_path: Path) -> None:
             ".venv/x": "",
             "env/pyvenv.cfg": "",
             "env/lib/x.py": "",
+            f"shipped/{RECEIPT}": "",
+            "shipped/x.py": "",
+            "image/oci-layout": "",
             "node_modules/x.js": "",
             ".gitignore": "pkg",
         },

@@ -8,18 +8,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossdock.build.tree import OUTPUT_MARKS
 from crossdock.errors import ImageError
 from crossdock.safepath import show
 from crossdock.ship.image.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_link, unreadable
-from crossdock.ship.tree import RECEIPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from crossdock.ship.image.entries import Entry
 
-#: What says of a directory that it is an environment, an OCI layout, or a shipment of ours.
-_NOT_SOURCES = ("pyvenv.cfg", "oci-layout", RECEIPT)
 _CACHES = frozenset({"__pycache__", "node_modules"})
 _CACHE_SUFFIXES = (".pyc", ".pyo", ".egg-info")
 #: At the top of a project: what its packages were chosen by. A new lock must not change the application's layer.
@@ -56,7 +54,7 @@ def module_files(
             return False
         if os.path.realpath(place) in outputs:
             return False
-        return place.is_symlink() or not any((place / mark).is_file() for mark in _NOT_SOURCES)
+        return place.is_symlink() or not any((place / mark).is_file() for mark in OUTPUT_MARKS)
 
     return _files(directory, below, wanted, keys=False, mode=None)
 
