@@ -71,6 +71,7 @@ class _Request:
     headers: dict[str, str]
     body: bytes | Streamed | None
     logins: bool
+    direct: bool
 
 
 class Http:
@@ -177,13 +178,15 @@ class Http:
         ok: frozenset[int] = _OK,
         logins: bool = True,
         admit: Callable[[Url, Url], None] | None = None,
+        direct: bool = False,
     ) -> Iterator[Exchange]:
         """Send one request, follow redirects, and yield the answer whose status is in `ok`.
 
         One try only: failures come out as `Transient` or `FetchError`. Without `logins` only what `headers`
         say goes out, none of the settings' own. `admit` gets both ends of each redirect and raises to refuse.
+        `direct` goes past any proxy, until a redirect to another origin.
         """
-        answer = self._follow(_Request(method, url, dict(headers), body, logins), admit)
+        answer = self._follow(_Request(method, url, dict(headers), body, logins, direct), admit)
         try:
             if answer.status in TRANSIENT and answer.status not in ok:
                 pause = retry_after(answer.headers.get("retry-after"))
@@ -207,6 +210,7 @@ class Http:
             if after.origin != request.url.origin:
                 # Credentials go to the origin they belong to and nowhere else (CVE-2018-18074 in requests).
                 request.headers.pop("Authorization", None)
+                request.direct = False
             # RFC 9110, 15.4.4: 303 means "look there"; 301 and 302 have meant it for everyone since 1996.
             if request.method != "HEAD" and (
                 answer.status == 303 or (request.method == "POST" and answer.status in {301, 302})  # noqa: PLR2004
@@ -239,7 +243,7 @@ class Http:
             wanted["Content-Length"] = str(body.length)
             body = body.chunks()
         try:
-            raw = self._pool(request.url.origin).request(
+            raw = self._pool(request.url.origin, direct=request.direct).request(
                 request.method,
                 request.url.text,
                 headers=wanted,
@@ -255,8 +259,8 @@ class Http:
             raise judge(expected(error), request.url) from error
         return Exchange(raw, request.url)
 
-    def _pool(self, origin: Origin) -> Any:
-        proxy = proxy_for(origin, self.settings.proxies)
+    def _pool(self, origin: Origin, *, direct: bool) -> Any:
+        proxy = None if direct else proxy_for(origin, self.settings.proxies)
         verify = not self._is_trusted(origin)
         with self._lock:
             if (proxy, verify) not in self._pools:

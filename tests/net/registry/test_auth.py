@@ -274,7 +274,6 @@ def test_a_realm_elsewhere_never_sees_the_login(tmp_path: Path) -> None:
             login=(fake.address, *fake.login), home=tmp_path, proxies={"all": "http://127.0.0.1:1"}
         )
         # Nothing is sent there, not even through the proxy, which does not exist.
-        registry._transport.http.settings.proxies["no"] = "127.0.0.1"  # type: ignore[index]
         with pytest.raises(FetchError, match="another party") as error:
             registry.manifest(reference(fake.address))
         assert error.value.code == "E-REGISTRY-REALM"

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.net.lying import make_certificate
+from tests.net.lying import Proxy, make_certificate
 from tests.support.fake_registry import INDEX, FakeRegistry, always, digest_of, is_a, once, times
 from tests.support.registry import DockerRegistry, docker_registry
-from tests.support.registry_images import attachment, blob_of, client, noise, reference
+from tests.support.registry_images import attachment, blob_of, client, noise, reference, whole_image
 
 from crossdock.digest import Digest
 from crossdock.errors import FetchError, ImageError
@@ -502,6 +502,29 @@ def test_another_push_may_change_the_fallback_tag_meanwhile() -> None:
         add_tagged_referrers(registry, there, subject.digest, [ours])
         found = {one.digest for one in registry.referrers(there, subject.digest)}
         assert found == {ours.digest, theirs.digest}
+
+
+@pytest.mark.parametrize("stands", [b"{", whole_image().platforms[0].manifest])
+def test_what_is_no_list_under_the_fallback_tag_is_not_overwritten(stands: bytes) -> None:
+    with FakeRegistry(referrers=False) as fake:
+        from crossdock.net.registry.referrers import add_tagged_referrers, fallback_tag
+
+        subject = Digest.of(EMPTY_INDEX)
+        digest = fake.put_manifest("team/app", fallback_tag(subject), stands, media.MANIFEST)
+        with pytest.raises(FetchError) as error:
+            add_tagged_referrers(
+                client(), reference(fake.address), subject, [Descriptor.of(b"x", media.MANIFEST)]
+            )
+        assert error.value.code == "E-REGISTRY-REFERRERS"
+        assert fake.tags["team/app", fallback_tag(subject)] == digest
+
+
+def test_this_machine_is_not_asked_through_a_proxy(fake: FakeRegistry) -> None:
+    fake.put_manifest("team/app", "1", EMPTY_INDEX, INDEX)
+    with Proxy() as proxy:
+        through = client(proxies={"all": f"http://{proxy.address}"})
+        assert through.manifest(reference(fake.address)).raw == EMPTY_INDEX
+        assert not proxy.seen
 
 
 def fake_manifest(fake: FakeRegistry, text: str) -> bytes:

@@ -89,25 +89,35 @@ def add_tagged_referrers(
     ours = tuple(new)
     tag = reference.tagged(fallback_tag(digest))
     for _ in range(_ROUNDS):
-        try:
-            before = tagged_referrers(registry, reference, digest, push=True)
-        except ImageError as error:
-            raise _lost(tag, f"what stands there is broken ({error.message})") from error
+        before = _standing(registry, tag)
         known = {one.digest for one in before}
         missing = tuple(one for one in ours if one.digest not in known)
         if not missing:
             return
         index = Index(manifests=(*before, *missing))
         registry.put_manifest(tag, index.to_bytes(), media.INDEX)
-    if {one.digest for one in ours} - {
-        one.digest for one in tagged_referrers(registry, reference, digest, push=True)
-    }:
+    if {one.digest for one in ours} - {one.digest for one in _standing(registry, tag)}:
         raise _lost(tag, "somebody else changes it all the time")
+
+
+def _standing(registry: Registry, tag: ImageReference) -> tuple[Descriptor, ...]:
+    """Return what a fallback tag lists; what is no list is somebody's, and not overwritten."""
+    try:
+        found = registry.manifest(tag, push=True).parse()
+    except ImageError as error:
+        raise _lost(tag, f"what stands there is broken ({error.message})") from error
+    except FetchError as error:
+        if error.code != "E-REGISTRY-NONE":
+            raise
+        return ()
+    if not isinstance(found, Index):
+        raise _lost(tag, "what stands there is no list")
+    return found.manifests
 
 
 def _lost(tag: ImageReference, why: str) -> FetchError:
     return FetchError(
         f"`{tag.name}`: cannot add to the list of referrers: {why}",
         code="E-REGISTRY-REFERRERS",
-        hint="run the same command again, or delete that tag",
+        hint="run the same command again, or delete that tag if nobody needs it",
     )

@@ -178,7 +178,15 @@ class Transport:
         with (
             _tls_hint(base),
             self.http.open(
-                ask.method, ask.url, headers=wanted, body=ask.body, ok=_ANY, logins=False, admit=admit
+                ask.method,
+                ask.url,
+                headers=wanted,
+                body=ask.body,
+                ok=_ANY,
+                logins=False,
+                admit=admit,
+                # A proxy's own loopback is not ours; Go's tools never ask one for it (httpproxy.Config).
+                direct=is_loopback(ask.url.origin.host),
             ) as answer,
         ):
             yield answer
@@ -241,7 +249,14 @@ class Transport:
             self._counted()
             try:
                 with self.http.open(
-                    method, url, headers=headers, body=body, ok=_ANY, logins=False, admit=admit
+                    method,
+                    url,
+                    headers=headers,
+                    body=body,
+                    ok=_ANY,
+                    logins=False,
+                    admit=admit,
+                    direct=is_loopback(url.origin.host),
                 ) as answer:
                     if answer.status in TRANSIENT:
                         raise _busy(answer)
