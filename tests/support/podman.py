@@ -6,6 +6,7 @@ mounts and starts is gone when the first process ends, however it ends. The netw
 
 The demonstration and the benchmarks use it too, from the top of the checkout:
 
+    python -m tests.support.podman can PLATFORM               say why images of it do not run here, if so
     python -m tests.support.podman ask PLATFORM REF PATH..    serve the image, print what it answers
     python -m tests.support.podman in PLATFORM COMMAND..      run a command in such namespaces
 """
@@ -313,10 +314,12 @@ def main(words: Sequence[str]) -> int:
             return process.wait()
         finally:
             _end(process)
-    ref, *paths = rest
     if problem := podman_problem(platform):
         sys.stderr.write(f"{problem}\n")
         return 1
+    if action == "can":
+        return 0
+    ref, *paths = rest
     with serving(ref, platform, path=paths[0]) as url:
         for path in paths:
             sys.stdout.write(f"{path}: {fetch(url + path)}\n")
