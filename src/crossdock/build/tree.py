@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossdock.archive.native import native_evidence, scripts_named, texts_needed
 from crossdock.digest import Digest
 from crossdock.errors import BuildError
 
@@ -42,9 +41,9 @@ class TreeFile(NamedTuple):
 def source_tree(directory: Path) -> tuple[TreeFile, ...]:
     """Return the files of a project that a build sees, sorted by path.
 
-    `.gitignore` is not read: what is built must not depend on git. Environments, OCI layouts and shipments
-    of ours are known by a file in them; `build` and `dist` at the top are left out unless they are packages or hold the build backend. Sockets and
-    devices are passed over. Raise `BuildError` for what cannot be read.
+    `.gitignore` is not read: what is built must not depend on git. Environments, OCI layouts and shipments of
+    ours are known by a file in them; `build` and `dist` at the top are left out unless they are packages or hold
+    the build backend. Sockets and devices are passed over. Raise `BuildError` for what cannot be read.
     """
     if not directory.is_dir():
         raise BuildError(f"no source tree at `{directory}`", code="E-BUILD-NO-SOURCE")
@@ -84,7 +83,13 @@ def _pyproject(directory: Path) -> dict[str, Any]:
 
 
 def _in_tree_backend(directory: Path) -> frozenset[str]:
-    return frozenset(name.partition("/")[0] for name in scripts_named(_pyproject(directory)))
+    pyproject = _pyproject(directory)
+    system = pyproject.get("build-system")
+    if not isinstance(system, dict) or "backend-path" not in system:
+        return frozenset()
+    from crossdock.archive.native import scripts_named
+
+    return frozenset(name.partition("/")[0] for name in scripts_named(pyproject))
 
 
 def tree_digest(files: Sequence[TreeFile], directory: Path) -> Digest | None:
@@ -133,6 +138,8 @@ def copy_tree(files: Sequence[TreeFile], destination: Path) -> None:
 
 def native_reasons(files: Sequence[TreeFile], directory: Path) -> tuple[str, ...]:
     """Return why a build of the tree compiles native code, empty if nothing says so; none of its code runs."""
+    from crossdock.archive.native import native_evidence, scripts_named, texts_needed
+
     pyproject = _pyproject(directory)
     more = scripts_named(pyproject)
     texts = {
