@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,15 +18,13 @@ from crossdock.project import (
     Project,
     Settings,
     choose_python,
+    image_additions,
     image_options,
     parse_settings,
     read_project,
 )
 from crossdock.project.image import AddSetting
 from crossdock.ship.image.options import ImageOptions
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_an_empty_directory_is_a_project_that_says_nothing(tmp_path: Path) -> None:
@@ -290,6 +288,15 @@ def test_the_command_line_comes_before_the_settings() -> None:
     script = image({"script": "serve"})
     assert image_options(script, prefix="/x").entrypoint == ("/x/bin/serve",)
     assert image_options(ImageSettings()) == ImageOptions()
+
+
+def test_additions_are_seen_from_where_they_were_said() -> None:
+    settings = image({"add": [{"source": "a", "destination": "/a/", "mode": "600"}]})
+    found = image_additions(settings, project=Path("/project"), words=["b:/b"], directory=Path("/here"))
+    assert [(one.source, one.destination, one.mode) for one in found] == [
+        (Path("/project/a"), "/a/", 0o600),
+        (Path("/here/b"), "/b", None),
+    ]
 
 
 def test_what_pyproject_toml_says_of_the_project_is_read_and_nonsense_is_absent(tmp_path: Path) -> None:

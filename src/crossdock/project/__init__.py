@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crossdock.build.metadata import ProjectMetadata, project_metadata
 from crossdock.errors import UsageError
 from crossdock.project.checked import boolean, known_key, text, texts
-from crossdock.project.image import ImageSettings, image_options, parse_image_settings
+from crossdock.project.image import ImageSettings, image_additions, image_options, parse_image_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ __all__ = [
     "ProjectMetadata",
     "Settings",
     "choose_python",
+    "image_additions",
     "image_options",
     "parse_settings",
     "read_project",

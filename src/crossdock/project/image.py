@@ -10,7 +10,9 @@ from crossdock.project.checked import boolean, known_key, number, text, texts, t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from crossdock.ship.image.added import Added
     from crossdock.ship.image.options import ImageOptions
 
 SBOM_KINDS = ("both", "cyclonedx", "none", "spdx")
@@ -157,3 +159,15 @@ def image_options(
         max_layers=max_layers or settings.max_layers or ImageOptions.DEFAULT_LAYERS,
         bytecode=bool(settings.bytecode if bytecode is None else bytecode),
     )
+
+
+def image_additions(
+    settings: ImageSettings, *, project: Path, words: Sequence[str], directory: Path
+) -> list[Added]:
+    """Return what is added: the project's settings, seen from `project`, then `--add`, seen from `directory`."""
+    from crossdock.ship.image.added import added, parse_added
+
+    return [
+        *(added(one.source, one.destination, one.mode, project) for one in settings.add),
+        *(parse_added(word, directory) for word in words),
+    ]

@@ -217,6 +217,13 @@ def test_where_it_cannot_be_told_what_starts_the_error_says_how_to(
     assert modules(root, ("gunicorn",)), "and it is no error when the user says it"
 
 
+def test_scripts_of_a_project_that_is_not_built_are_explained(tmp_path: Path) -> None:
+    root = write(tmp_path / "app", "src/pkg/__init__.py")
+    with pytest.raises(ImageError) as caught:
+        modules_application(root, "/app", (), metadata=ProjectMetadata(scripts={"run": "pkg:main"}))
+    assert "[build-system]" in str(caught.value.hint)
+
+
 def test_an_empty_directory_is_no_application(tmp_path: Path) -> None:
     assert refused(write(tmp_path / "app", ".env")).code == "E-IMAGE-ENTRYPOINT"
 

@@ -33,7 +33,12 @@ PYTHON = {
     "docker_version": "20.10",
     "container": "abc",
     "config": {
-        "Env": ["PATH=/usr/local/bin:/usr/bin:/app/bin", "LANG=C.UTF-8", "PYTHON_VERSION=3.12.7"],
+        "Env": [
+            "PATH=/usr/local/bin:/usr/bin:/app/bin",
+            "LANG=C.UTF-8",
+            "PYTHONHOME=/usr",
+            "PYTHON_VERSION=3.12.7",
+        ],
         "Cmd": ["python3"],
         "Entrypoint": ["/init"],
         "Healthcheck": {"Test": ["CMD", "true"]},

@@ -125,14 +125,14 @@ def modules_application(
         form=Form.MODULES,
         title=metadata.name or "application",
         entries=entries,
-        entrypoint=tuple(start) or _start_of_modules(paths, prefix),
+        entrypoint=tuple(start) or _start_of_modules(paths, prefix, metadata),
         workdir=sources,
         needs_path=True,
         version=metadata.version,
     )
 
 
-def _start_of_modules(paths: Sequence[str], prefix: str) -> tuple[str, ...]:
+def _start_of_modules(paths: Sequence[str], prefix: str, metadata: ProjectMetadata) -> tuple[str, ...]:
     python, sources = f"{prefix}/bin/python", f"{prefix}/{SOURCES}"
     top = [path for path in paths if "/" not in path and path.endswith(".py")]
     if _MAIN in top:
@@ -151,7 +151,9 @@ def _start_of_modules(paths: Sequence[str], prefix: str) -> tuple[str, ...]:
         "it cannot be told which module starts" if found else "no module that could start",
         code="E-IMAGE-ENTRYPOINT",
         places=found[:10],
-        hint=_HOW,
+        hint=f"[project.scripts] are installed where there is a [build-system]: add one, or {_HOW}"
+        if metadata.scripts
+        else _HOW,
     )
 
 

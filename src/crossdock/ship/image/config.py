@@ -105,6 +105,8 @@ def _line(layer: Layer) -> str:
 def _environment(inherited: Iterable[str], options: ImageOptions) -> list[str]:
     """Return `NAME=VALUE` in the base's order, then ours sorted; what the user says counts most."""
     found = dict(text.partition("=")[::2] for text in inherited)
+    # It would be the prefix in the place of ours.
+    found.pop("PYTHONHOME", None)
     path = found.get("PATH") or _PLAIN_PATH
     bin_directory = f"{options.prefix}/bin"
     rest = [part for part in path.split(":") if part != bin_directory]
