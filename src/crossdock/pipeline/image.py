@@ -1,0 +1,322 @@
+"""A lock and a project -> one image for several platforms, proven before anything of it leaves this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from crossdock import __version__
+from crossdock.digest import Digest
+from crossdock.errors import ImageError
+from crossdock.pipeline.chosen import choose_wheels
+from crossdock.pipeline.gather import refuse_native
+from crossdock.pipeline.layers import find_layers, make_layers, plan_layers
+from crossdock.ship.image.config import image_config, platform_of
+from crossdock.ship.image.entries import refuse_below_links
+from crossdock.ship.image.environment import environment_entries
+from crossdock.ship.image.kept_layers import find_layer
+from crossdock.ship.image.manifest import image_index, platform_image, standard_annotations
+from crossdock.ship.image.model import LayerKind
+from crossdock.ship.image.own_layers import entries_layer, entries_name
+from crossdock.ship.image.records import records_attachment, records_blob, refuse_collisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crossdock.build.metadata import ProjectMetadata
+    from crossdock.contents.base import BaseFacts
+    from crossdock.inspect.finding import Finding
+    from crossdock.lock.model import Lock, LockedPackage
+    from crossdock.lock.select import Selection
+    from crossdock.oci.model import Platform
+    from crossdock.pipeline.chosen import ChosenWheel
+    from crossdock.pipeline.hands import Means
+    from crossdock.pipeline.layers import PlannedLayer
+    from crossdock.ship.image.application import Application
+    from crossdock.ship.image.bytecode import Interpreter
+    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.image.kept_layers import LayerName, RecordedLayer
+    from crossdock.ship.image.model import Attachment, BaseImage, Image, Layer, PlatformImage
+    from crossdock.ship.image.options import ImageOptions
+    from crossdock.ship.image.records import WheelRecord
+    from crossdock.target.model import Python, Target
+
+#: Raised when the audit's rules for images change within a version.
+_AUDIT_FORM = 1
+
+
+class PreviousLayers(Protocol):
+    """What the previous image has, by the keys of its layers."""
+
+    def recorded(self, key: str) -> RecordedLayer | None:
+        """Return a layer of wheels and its records, None if it has no such layer or no records of it."""
+        ...
+
+    def layer(self, key: str) -> Layer | None:
+        """Return any layer of ours, None if it has no such layer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """What image is wanted: everything that decides its bytes beside the lock.
+
+    `application` gives the user's own code for a target; packages that `leave_out` knows are the application
+    itself. `created` is in seconds since 1970 where the user gives a time. `attach` makes what is attached to a
+    platform's image. `warnings` of findings are the caller's to show.
+    """
+
+    options: ImageOptions
+    application: Callable[[Target], Application]
+    metadata: ProjectMetadata
+    leave_out: Callable[[LockedPackage], bool]
+    added: tuple[Entry, ...] = ()
+    revision: str = ""
+    created: int | None = None
+    attach: Callable[[MadePlatform], Sequence[Attachment]] = field(default=lambda _made: ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMeans:
+    """What the pipeline works with beside `Means`: bases, the previous image, Pythons that compile modules."""
+
+    means: Means
+    open_base: Callable[[Target, Platform], BaseImage]
+    base_facts: Callable[[BaseImage], BaseFacts]
+    previous: PreviousLayers
+    compiler: Callable[[Python], Interpreter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadePlatform:
+    """One platform's image and what it was made of; `notes` are for the user."""
+
+    image: PlatformImage
+    wheels: tuple[ChosenWheel, ...]
+    records: tuple[WheelRecord, ...]
+    application: Application
+    findings: tuple[Finding, ...]
+    facts: BaseFacts
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeImage:
+    """The image over all platforms, and each platform's own."""
+
+    image: Image
+    platforms: tuple[MadePlatform, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPlatform:
+    """What one platform's image will be made of, known before a wheel is fetched."""
+
+    target: Target
+    platform: Platform
+    base: BaseImage
+    wheels: tuple[ChosenWheel, ...]
+    layers: tuple[PlannedLayer, ...]
+    notes: tuple[str, ...]
+
+
+def plan_image(
+    lock: Lock, selections: Sequence[Selection], request: ImageRequest, means: ImageMeans
+) -> list[PlannedPlatform]:
+    """Return what each platform's image consists of; of wheels only those are fetched whose size no lock tells.
+
+    Raises `LockError` for a package without a fitting file, and what opening a base raises.
+    """
+    for selection in selections:
+        selection.require()
+        refuse_native(lock, selection, means.means)
+    chosen = choose_wheels(lock, selections, means.means, leave_out=request.leave_out)
+    planned = []
+    for selection, wheels in zip(selections, chosen, strict=True):
+        platform = platform_of(selection.target)
+        base = means.open_base(selection.target, platform)
+        layers = plan_layers(
+            wheels,
+            target=selection.target,
+            prefix=request.options.prefix,
+            layers_below=len(base.layers),
+            most=request.options.max_layers,
+        )
+        planned.append(
+            PlannedPlatform(
+                target=selection.target,
+                platform=platform,
+                base=base,
+                wheels=tuple(wheels),
+                layers=tuple(layers),
+                notes=selection.notes,
+            )
+        )
+    return planned
+
+
+def make_image(
+    lock: Lock, planned: Sequence[PlannedPlatform], request: ImageRequest, means: ImageMeans
+) -> MadeImage:
+    """Return the image that was planned, every layer in the store or in the previous image.
+
+    Findings of the audit are returned, not raised: the caller decides before anything is sent. Raises what a
+    base, a wheel or the application is refused for.
+    """
+    everything = [layer for one in planned for layer in one.layers]
+    found = find_layers(everything, means.means, previous=means.previous.recorded)
+    layers = make_layers(lock, everything, found, means.means, prefix=request.options.prefix)
+    made = [_platform(lock, one, layers, request, means) for one in planned]
+    annotations = _annotations(request, planned[0].base)
+    image = image_index([one.image for one in made], annotations)
+    return MadeImage(image=image, platforms=tuple(made))
+
+
+def _annotations(request: ImageRequest, base: BaseImage) -> dict[str, str]:
+    standard = standard_annotations(
+        request.metadata, base, revision=request.revision, created=request.created
+    )
+    return {**standard, **request.options.annotations}
+
+
+def _platform(
+    lock: Lock,
+    planned: PlannedPlatform,
+    layers: dict[str, RecordedLayer],
+    request: ImageRequest,
+    means: ImageMeans,
+) -> MadePlatform:
+    recorded = [layers[one.name.key] for one in planned.layers]
+    records = tuple(record for one in recorded for record in one.records)
+    refuse_collisions(records)
+    facts = means.base_facts(planned.base)
+    own, application, notes = _own_layers(lock, planned, facts, request, means)
+    everything = [*(one.layer for one in recorded), *own]
+    config = image_config(
+        planned.base,
+        everything,
+        request.options,
+        platform=planned.platform,
+        created=request.created or 315_532_800,
+        entrypoint=application.entrypoint,
+        workdir=application.workdir,
+    )
+    image = platform_image(
+        planned.target, planned.base, everything, config, _annotations(request, planned.base)
+    )
+    made = MadePlatform(
+        image=image,
+        wheels=planned.wheels,
+        records=records,
+        application=application,
+        findings=_audited(means.means, planned, records, facts),
+        facts=facts,
+        notes=(*planned.notes, *notes),
+    )
+    kept = records_attachment(image.descriptor, [records_blob(one.packed, one.layer.key) for one in recorded])
+    return replace(made, image=replace(image, attachments=(kept, *request.attach(made))))
+
+
+def _own_layers(
+    lock: Lock, planned: PlannedPlatform, facts: BaseFacts, request: ImageRequest, means: ImageMeans
+) -> tuple[list[Layer], Application, tuple[str, ...]]:
+    """Return the layers above the wheels: environment, compiled modules, application."""
+    from crossdock.contents.base import python_for
+
+    target, prefix = planned.target, request.options.prefix
+    _check_prefix(facts, prefix)
+    _check_user(facts, request.options.user)
+    interpreter = python_for(facts, target)
+    application = request.application(target).with_added(request.added)
+    notes: tuple[str, ...] = ()
+    environment = environment_entries(target, prefix, interpreter.path, sources=application.needs_path)
+    own = [_entries(means, LayerKind.ENVIRONMENT, "environment", environment)]
+    if request.options.bytecode:
+        from crossdock.pipeline.compiled import compiled_layers  # asked for by few
+
+        layer, application, notes = compiled_layers(lock, planned, application, prefix, means)
+        own += layer
+    if application.entries:
+        refuse_below_links(application.entries, lambda path: f"/{path}" in facts.links)
+        title = application.title or "added files"
+        package = (application.name or title, application.version)
+        own.append(_entries(means, LayerKind.APPLICATION, title, application.entries, package=package))
+    return own, application, notes
+
+
+def _entries(
+    means: ImageMeans,
+    kind: LayerKind,
+    title: str,
+    entries: Sequence[Entry],
+    *,
+    package: tuple[str, str] | None = None,
+) -> Layer:
+    name = entries_name(kind, title, entries)
+    return known_layer(means, name) or entries_layer(means.means.store, name, entries, package=package)
+
+
+def known_layer(means: ImageMeans, name: LayerName) -> Layer | None:
+    """Return a layer that need not be made: the store has it, or the previous image."""
+    return find_layer(means.means.store, name) or means.previous.layer(name.key)
+
+
+def _check_prefix(facts: BaseFacts, prefix: str) -> None:
+    link = facts.link_on(prefix)
+    if link is not None:
+        raise ImageError(
+            f"`{prefix}` lies on `{link}`, a symbolic link of `{facts.name}`",
+            code="E-IMAGE-BELOW-LINK",
+            hint="a layer's directory would replace the link: choose another `--prefix`",
+        )
+
+
+def _check_user(facts: BaseFacts, user: str) -> None:
+    """Refuse names that the base's /etc/passwd and /etc/group do not have; numbers need no entry."""
+    name, _colon, group = user.partition(":")
+    for word, known, file in ((name, facts.users, "passwd"), (group, facts.groups, "group")):
+        if word and not word.isdigit() and word not in known:
+            raise ImageError(
+                f"`{facts.name}` has no `{word}` in /etc/{file}",
+                code="E-IMAGE-USER",
+                places=[", ".join(sorted(known)[:30])],
+                hint="give numbers, for example `--user 65532:65532`",
+            )
+
+
+def _audited(
+    means: Means, planned: PlannedPlatform, records: Sequence[WheelRecord], facts: BaseFacts
+) -> tuple[Finding, ...]:
+    """Audit all binaries against the target and the base's own libraries; the same things once."""
+    from crossdock.ship.cargo import findings_from_json
+
+    if not any(record.binaries for record in records):
+        return ()
+    below = [str(layer.diff_id) for layer in planned.base.layers]
+    words = repr(([str(record.digest) for record in records], below, planned.base.config.get("config")))
+    key = f"{_AUDIT_FORM} {__version__} {planned.target.key} {Digest.of(words.encode()).hex}"
+    known = means.store.get_fact("image-audit", key)
+    if isinstance(known, list):
+        return findings_from_json(known)
+    findings = _audit(planned.target, records, facts)
+    means.store.put_fact("image-audit", key, [finding.to_json() for finding in findings])
+    return findings
+
+
+def _audit(target: Target, records: Sequence[WheelRecord], facts: BaseFacts) -> tuple[Finding, ...]:
+    from crossdock.inspect.audit import audit
+    from crossdock.inspect.binary import Binary
+    from crossdock.inspect.finding import AuditFile
+
+    files = [
+        AuditFile(
+            path=path,
+            package=record.name,
+            wheel=record.filename,
+            tags=record.tags,
+            binary=Binary.from_json(binary),
+        )
+        for record in records
+        for path, binary in record.binaries
+    ]
+    return audit(files, target, base=facts.libraries)
