@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from crossdock.errors import FetchError
 from crossdock.net.registry.addresses import Reach, reach_of, same_site
 from crossdock.net.registry.challenge import choose, parse_challenges
 from crossdock.net.registry.docker_config import RegistryLogins
-from crossdock.net.registry.realm import may_see_login, parse_realm
+from crossdock.net.registry.realm import check_reach, may_see_login, parse_realm
 from crossdock.net.url import Url
 
 if TYPE_CHECKING:
@@ -134,6 +135,12 @@ def test_a_name_that_comes_to_a_private_address_is_one(monkeypatch: pytest.Monke
     for realm in ("https://evil.example.net/t", "https://in.example.com/t"):
         with pytest.raises(FetchError, match="inside a network"):
             parse_realm(outside, realm, proxied=False)
+    # A redirect may lead to a cloud's storage, seen from inside; not to this machine or the metadata service.
+    for place, good in (("in.example.com", True), ("evil.example.net", False), ("10.0.0.7", False)):
+        with nullcontext() if good else pytest.raises(FetchError):
+            check_reach(
+                outside, Url.parse(f"https://{place}/"), proxied=False, code="E", what="x", strict=False
+            )
     # A registry in a private network may have its token server beside it, or outside.
     assert parse_realm(inside, "https://out.example.com/t", proxied=False).origin.host == "out.example.com"
     with pytest.raises(FetchError):

@@ -338,6 +338,20 @@ def test_a_login_is_enough_for_a_push_with_many_threads(tmp_path: Path) -> None:
         assert len(fake.asked("GET", "/token")) == 1
 
 
+def test_skopeo_reads_the_tests_own_registry_by_its_tokens(tmp_path: Path) -> None:
+    with FakeRegistry(auth="token") as fake:
+        image = whole_image()
+        registry = client(login=(fake.address, *fake.login), home=tmp_path)
+        publish(image, [reference(fake.address)], registry)
+        skopeo(
+            "copy", "--all", "--src-tls-verify=false", "--src-creds", ":".join(fake.login),
+            f"docker://{fake.address}/team/app:1", f"oci:{tmp_path / 'layout'}:1",
+        )  # fmt: skip
+        assert (
+            tmp_path / "layout" / "blobs" / "sha256" / image.descriptor.digest.hex
+        ).read_bytes() == image.index
+
+
 def test_survey_tells_what_is_missing_and_changes_nothing(fake: FakeRegistry) -> None:
     image = whole_image()
     name = reference(fake.address)

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-def check_reach(registry: Url, place: Url, *, proxied: bool, code: str, what: str) -> None:
+def check_reach(
+    registry: Url, place: Url, *, proxied: bool, code: str, what: str, strict: bool = True
+) -> None:
     """Refuse a place that `registry` names and that its user would not let it reach; raise `FetchError`.
 
-    `proxied`: the name is resolved by a proxy, not here.
+    `proxied`: the name is resolved by a proxy, not here. Not `strict`: a name may come to a private address,
+    as a cloud's storage does inside its own network; what is fetched there is checked by its digest.
     """
     if registry.scheme == "https" and place.scheme != "https":
         raise refused(registry, place, code, what, "that is no protected connection, and the registry's is")
@@ -39,6 +42,8 @@ def check_reach(registry: Url, place: Url, *, proxied: bool, code: str, what: st
         return
     judge = reach_of if proxied else reach_by_dns
     reach = judge(host)
+    if not strict and reach is Reach.PRIVATE and reach_of(host) is Reach.PUBLIC:
+        return
     if reach is Reach.NEVER or (reach is not Reach.PUBLIC and judge(registry.origin.host) < reach):
         raise refused(registry, place, code, what, "that is inside a network where the registry is not")
 

@@ -193,7 +193,9 @@ class Transport:
 
     def check_place(self, base: Url, place: Url, what: str) -> None:
         """Refuse a place that a registry sends us to (`E-REGISTRY-LOCATION`): plain, or inside our network."""
-        check_reach(base, place, proxied=self._proxied(place), code="E-REGISTRY-LOCATION", what=what)
+        check_reach(
+            base, place, proxied=self._proxied(place), code="E-REGISTRY-LOCATION", what=what, strict=False
+        )
 
     def base(self, reference: ImageReference) -> Url:
         """Return the registry's URL; https, except where plain HTTP is allowed and nothing else is spoken."""
