@@ -115,7 +115,7 @@ def test_sites(one: str, other: str, same: bool) -> None:
 )
 def test_realms_that_nobody_may_be_sent_to(registry: str, realm: str) -> None:
     with pytest.raises(FetchError) as error:
-        parse_realm(Url.parse(registry), realm, proxied=True)
+        parse_realm(Url.parse(registry), realm, proxied=lambda _url: True)
     assert error.value.code == "E-REGISTRY-REALM"
     assert "pw" not in str(error.value)
 
@@ -134,7 +134,7 @@ def test_a_name_that_comes_to_a_private_address_is_one(monkeypatch: pytest.Monke
     outside, inside = Url.parse("https://out.example.com/"), Url.parse("https://in.example.com/")
     for realm in ("https://evil.example.net/t", "https://in.example.com/t"):
         with pytest.raises(FetchError, match="inside a network"):
-            parse_realm(outside, realm, proxied=False)
+            parse_realm(outside, realm, proxied=lambda _url: False)
     # A redirect may lead to a cloud's storage, seen from inside; not to this machine or the metadata service.
     for place, good in (("in.example.com", True), ("evil.example.net", False), ("10.0.0.7", False)):
         with nullcontext() if good else pytest.raises(FetchError):
@@ -142,9 +142,12 @@ def test_a_name_that_comes_to_a_private_address_is_one(monkeypatch: pytest.Monke
                 outside, Url.parse(f"https://{place}/"), proxied=False, code="E", what="x", strict=False
             )
     # A registry in a private network may have its token server beside it, or outside.
-    assert parse_realm(inside, "https://out.example.com/t", proxied=False).origin.host == "out.example.com"
+    assert (
+        parse_realm(inside, "https://out.example.com/t", proxied=lambda _url: False).origin.host
+        == "out.example.com"
+    )
     with pytest.raises(FetchError):
-        parse_realm(inside, "https://evil.example.net/t", proxied=False)
+        parse_realm(inside, "https://evil.example.net/t", proxied=lambda _url: False)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class Authorizer:
     def _fetch(
         self, base: Url, reference: ImageReference, challenge: Challenge, scopes: tuple[str, ...]
     ) -> str:
-        realm = parse_realm(base, challenge.realm, proxied=self._proxied(base))
+        realm = parse_realm(base, challenge.realm, proxied=self._proxied)
         login = self._logins.find(reference.registry, reference.repository)
         if login is not None and not may_see_login(base, realm, self._realms):
             raise foreign_realm(base, realm)

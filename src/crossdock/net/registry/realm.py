@@ -24,7 +24,7 @@ from crossdock.net.registry.addresses import Reach, reach_by_dns, reach_of, same
 from crossdock.net.url import Url, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 
 def check_reach(
@@ -48,7 +48,7 @@ def check_reach(
         raise refused(registry, place, code, what, "that is inside a network where the registry is not")
 
 
-def parse_realm(registry: Url, realm: str, *, proxied: bool) -> Url:
+def parse_realm(registry: Url, realm: str, *, proxied: Callable[[Url], bool]) -> Url:
     """Return a realm that may be asked (rules 1 and 2); raise `FetchError` (`E-REGISTRY-REALM`) for others."""
     try:
         url = Url.parse(realm)
@@ -56,7 +56,7 @@ def parse_realm(registry: Url, realm: str, *, proxied: bool) -> Url:
         raise _malformed(registry, realm) from None
     if url.scheme == "file" or url.login is not None or "#" in realm:
         raise _malformed(registry, realm)
-    check_reach(registry, url, proxied=proxied, code="E-REGISTRY-REALM", what="asks for a login at")
+    check_reach(registry, url, proxied=proxied(url), code="E-REGISTRY-REALM", what="asks for a login at")
     return url
 
 
