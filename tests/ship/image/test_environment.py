@@ -114,17 +114,21 @@ def test_what_is_no_path_of_a_python_is_refused(path: str) -> None:
         environment_entries(HERE, "/app", path, sources=False)
 
 
-def test_a_layer_of_such_entries_is_a_tar_that_says_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [1000, 100_000], ids=["compressed", "stored"])
+def test_a_layer_of_such_entries_is_a_tar_that_says_the_same(tmp_path: Path, size: int) -> None:
     big = tmp_path / "big"
     big.write_bytes(b"0123456789" * 50_000)
     entries = merged(
         environment_entries(HERE, "/app", "/usr/bin/python3", sources=True),
         [disk_file("app/src/big", big, mode=0o600), made_file("app/src/empty", b"", mode=0o755)],
+        [made_file(f"app/src/{number}", b"01" * size) for number in range(20)],
     )
     out = io.BytesIO()
     writer = LayerWriter(out)
     write_entries(writer, entries)
-    assert writer.finish().files == len(entries)
+    written = writer.finish()
+    assert written.files == len(entries)
+    assert (written.size < written.uncompressed_size * 0.95) == (size == 1000)
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(out.getvalue()))) as archive:
         found = {member.name: member for member in archive if member.isreg() or member.issym()}
         for entry in entries:
