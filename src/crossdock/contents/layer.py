@@ -98,6 +98,8 @@ class LayerFacts:
     @classmethod
     def from_json(cls, value: Any) -> LayerFacts | None:
         """Read what `to_json` wrote, None for anything else."""
+        if not isinstance(value, list):
+            return None
         try:
             return cls(
                 tuple(
