@@ -84,6 +84,18 @@ def test_a_bump_is_one_changed_layer_and_its_bytes_are_what_is_pulled() -> None:
     assert found.pull == 15_100_000 + len(image.manifest) + len(image.config)
 
 
+def test_layers_of_small_packages_are_told_apart_by_what_is_in_them() -> None:
+    one = make_layer("2 small packages", 50_000, ("idna", "3.12", 40_000), ("six", "1.17", 9_000))
+    other = make_layer("2 small packages", 30_000, ("click", "8.4", 20_000), ("h11", "0.16", 9_000))
+    bumped = make_layer("2 small packages", 31_000, ("click", "8.5", 21_000), ("h11", "0.16", 9_000))
+    grown = make_layer("3 small packages", 60_000, *((part.name, part.version, part.compressed) for part in one.slices), ("anyio", "4", 9_000))  # fmt: skip
+    found = compare(make_image({"linux/amd64": [bumped, grown]}).platforms[0], [one, other])
+    assert [(change.before, change.change) for change in found.layers] == [
+        (other, Change.CHANGED),
+        (one, Change.CHANGED),
+    ]
+
+
 def test_what_is_new_and_what_is_gone_is_said() -> None:
     image = make_image({"linux/amd64": [BASE, NUMPY, APP]}).platforms[0]
     found = compare(image, [BASE, SMALL, APP])

@@ -136,7 +136,7 @@ def human_size(count: int) -> str:
 
 
 def _pairs(now: Sequence[Layer], previous: Sequence[Layer]) -> list[Layer | None]:
-    """Return for each layer the one it was before: of the same digest, else the same name, else a common package."""
+    """Return for each layer the one it was before: of the same digest, else a common package, else the name."""
     free = dict(zip(layer_names(previous), previous, strict=True))
     names = layer_names(now)
     found: list[Layer | None] = [None] * len(now)
@@ -150,8 +150,9 @@ def _pairs(now: Sequence[Layer], previous: Sequence[Layer]) -> list[Layer | None
                 found[at] = None if name is None else free.pop(name)
 
     pair(lambda _name, layer, _old, before: layer.descriptor.digest == before.descriptor.digest)
-    pair(lambda name, layer, old, before: name == old and layer.kind is before.kind)
+    # Layers of several packages are called by their number, which says less than what is in them.
     pair(lambda _name, layer, _old, before: bool(_package_names(layer) & _package_names(before)))
+    pair(lambda name, layer, old, before: name == old and layer.kind is before.kind)
     return found
 
 
