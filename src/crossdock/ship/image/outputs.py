@@ -10,6 +10,7 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from glob import escape as glob_escape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -275,11 +276,13 @@ def write_archive(
     or `ImageError`.
     """
     platform = image.platforms[0].platform if len(image.platforms) == 1 else None
-    scratch = path.with_name(f"{_SCRATCH}{os.urandom(8).hex()}.tar")
+    scratch = path.with_name(f"{_SCRATCH}{path.name}-{os.urandom(8).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_stale(path)
         try:
             with scratch.open("xb") as file:
+                _try_lock(file.fileno())
                 parts = bundle(image, names, attachments=attachments)
                 stream_archive(parts, file, docker=docker_manifest(image, platform, names))
                 file.flush()
@@ -292,6 +295,26 @@ def write_archive(
     except OSError as error:
         raise _cannot_write(path, error) from error
     return size
+
+
+def _clear_stale(path: Path) -> None:
+    """Remove what killed runs left beside an archive; one that is being written is locked by its writer."""
+    for left in path.parent.glob(f"{_SCRATCH}{glob_escape(path.name)}-*"):
+        with suppress(FileNotFoundError), left.open("rb") as file:
+            if _try_lock(file.fileno()):
+                left.unlink()
+
+
+def _try_lock(descriptor: int) -> bool:
+    if os.name == "nt":
+        return False  # there nobody can remove an open file, and nobody can tell
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def stream_archive(parts: Bundle, out: Sink, *, docker: bytes | None = None) -> None:
