@@ -43,11 +43,11 @@ def _made(images: Images, rounds: int) -> Plan:
     return Plan(
         title="Image: two platforms, everything downloaded before",
         text=f"{len(images.wheels('arm64'))} packages for linux/amd64 and linux/arm64 on `{BASE}`, from downloaded wheels to an OCI "
-        "layout. crossdock's store has the wheels, not the layers. pip gets the same wheels as files, and buildah the "
+        "layout. crossdock's store has the wheels and the base, nothing made of the wheels. pip gets the same wheels as files, and buildah the "
         "same base, in its storage already. The last one is what a Dockerfile's `RUN pip install` does, with the "
         "arm64 half under qemu.",
         contestants=[
-            _ours(images, images.command(images.lock, "-o", str(images.layout), "--offline"), _forget_layers),
+            _ours(images, images.command(images.lock, "-o", str(images.layout), "--offline")),
             Contestant(
                 name="buildah, pip --target",
                 argv=image_peers.pip_target(images, beside),
@@ -195,20 +195,14 @@ def large_wheel(directory: Path, size: int) -> Path:
     return lock
 
 
-def _ours(images: Images, argv: Sequence[str], forget: Callable[[Images], None]) -> Contestant:
+def _ours(images: Images, argv: Sequence[str]) -> Contestant:
     def start() -> None:
         shutil.rmtree(images.layout, ignore_errors=True)
-        forget(images)
+        images.forget_packages()
 
     return Contestant(
         name=OURS, argv=argv, environ=images.environ, prepare=start, check=_whole(images.layout)
     )
-
-
-def _forget_layers(images: Images) -> None:
-    """Leave the downloaded files in the store, and nothing that was made or learnt of them."""
-    for name in ("layers", "facts", "trees"):
-        shutil.rmtree(images.work / "store" / name, ignore_errors=True)
 
 
 def _remove(*paths: Path) -> Callable[[], None]:

@@ -62,6 +62,11 @@ class Images:
         return self.work / "registry-snapshot"
 
     @property
+    def base_facts(self) -> Path:
+        """What the store knows when it has made a base and nothing of the packages."""
+        return self.work / "base-facts"
+
+    @property
     def reference(self) -> str:
         return f"{self.registry.address}/service:1"
 
@@ -98,6 +103,12 @@ class Images:
             argv, env=self._environ(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True
         )
 
+    def forget_packages(self) -> None:
+        """Leave in the store the downloaded files and the base, and nothing that was made or learnt of packages."""
+        facts = self.work / "store" / "facts"
+        shutil.rmtree(facts)
+        shutil.copytree(self.base_facts, facts)
+
     def restore_registry(self) -> None:
         """Let the registry have the first image and nothing else."""
         shutil.rmtree(self.registry.folder / "storage", ignore_errors=True)
@@ -122,6 +133,7 @@ def prepare(work: Path, exits: ExitStack) -> Images:
     images.app.mkdir()
     shutil.copy(ROOT / "examples" / "demo" / "app.py", images.app)
     _lock(images)
+    _base(images)
     _first_image(images)
     return images
 
@@ -146,23 +158,29 @@ def _lock(images: Images) -> None:
     images.run(crossdock, "lock", str(wanted), *targets, *words)
 
 
-def _first_image(images: Images) -> None:
-    images.run(*images.command(images.lock, "--push", images.reference))
-    # Both locks' wheels are in the store, for the cases with a warm one.
-    images.run(*images.command(images.bumped_lock, "-o", str(images.work / "bumped")))
-    shutil.copytree(images.registry.folder / "storage", images.snapshot)
-    # The others get the same base: an image of ours without a package is that, and a link to its Python.
+def _base(images: Images) -> None:
+    """Make an image without a package, which is the base for the others, and keep what the store knows then."""
     empty = images.work / "empty.txt"
     empty.write_text("", encoding="utf-8")
     words = ["--app", "none", "--entrypoint", "python3", "--name", "base:1", "-o", str(images.work / "base")]
     command = images.command(empty)
-    start = command[: command.index("--app")]
-    images.run(*start, *words, "-q")
+    images.run(*command[: command.index("--app")], *words, "-q")
+    shutil.copytree(images.work / "store" / "facts", images.base_facts)
     script = "\n".join(
         f"{buildah(images)} pull -q --arch {arch} oci:{images.work}/base:1 >{images.work}/base-{arch}"
         for arch in ARCHES
     )
     images.run(*emulated(f"set -e\n{script}\n"))
+
+
+def _first_image(images: Images) -> None:
+    images.run(*images.command(images.lock, "--push", images.reference))
+    # The other lock's wheels come into the store too, for the cases with a warm one.
+    bumped = str(images.work / "wheels" / "bumped")
+    for arch in ARCHES:
+        one = ("--for", f"linux/{arch}", "--python", PYTHON)
+        images.run(Setting.tool("crossdock"), "download", str(images.bumped_lock), *one, "-d", bumped)
+    shutil.copytree(images.registry.folder / "storage", images.snapshot)
 
 
 def buildah(images: Images) -> str:
