@@ -21,7 +21,7 @@ from crossdock.ship.image.own_layers import entries_layer, entries_name
 from crossdock.ship.image.records import records_attachment, records_blob, refuse_collisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from crossdock.build.metadata import ProjectMetadata
     from crossdock.contents.base import BaseFacts
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from crossdock.ship.image.records import WheelRecord
     from crossdock.target.model import Python, Target
 
+#: 1980-01-01 UTC: what every file in our layers is dated with.
+_EARLIEST = 315_532_800
+
 #: Raised when the audit's rules for images change within a version.
 _AUDIT_FORM = 1
 
@@ -48,8 +51,8 @@ _AUDIT_FORM = 1
 class PreviousLayers(Protocol):
     """What the previous image has, by the keys of its layers."""
 
-    def recorded(self, key: str) -> RecordedLayer | None:
-        """Return a layer of wheels and its records, None if it has no such layer or no records of it."""
+    def recorded(self, keys: Collection[str]) -> Mapping[str, RecordedLayer]:
+        """Return those of the layers of wheels that it has with their records."""
         ...
 
     def layer(self, key: str) -> Layer | None:
@@ -197,7 +200,7 @@ def _platform(
         everything,
         request.options,
         platform=planned.platform,
-        created=request.created or 315_532_800,
+        created=_EARLIEST if request.created is None else request.created,
         entrypoint=application.entrypoint,
         workdir=application.workdir,
     )

@@ -14,7 +14,7 @@ from crossdock.ship.image.model import LayerKind
 from crossdock.ship.image.wheel_layer import KeyPart, WheelSource, wheel_layer_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from crossdock.lock.model import Lock
     from crossdock.pipeline.chosen import ChosenWheel
@@ -58,18 +58,20 @@ class _Waiting:
 
 
 def find_layers(
-    planned: Sequence[PlannedLayer], means: Means, *, previous: Callable[[str], RecordedLayer | None]
+    planned: Sequence[PlannedLayer],
+    means: Means,
+    *,
+    previous: Callable[[Collection[str]], Mapping[str, RecordedLayer]],
 ) -> dict[str, RecordedLayer]:
     """Return by key what need not be made: what the store has, then what the previous image has."""
     found: dict[str, RecordedLayer] = {}
-    for one in planned:
-        key = one.name.key
-        if key in found:
-            continue
-        known = find_records(means.store, one.name) or previous(key)
+    names = {one.name.key: one.name for one in planned}
+    for key, name in names.items():
+        known = find_records(means.store, name)
         if known is not None:
             found[key] = known
-    return found
+    missing = [key for key in names if key not in found]
+    return {**previous(missing), **found} if missing else found
 
 
 def make_layers(

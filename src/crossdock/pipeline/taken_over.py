@@ -1,0 +1,109 @@
+"""What a build takes over from the previous image: layers by their keys, and the records that travel beside it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from crossdock.errors import CrossdockError
+from crossdock.oci.blob import Blob, read_blob
+from crossdock.oci.model import Manifest, parse_manifest
+from crossdock.ship.image.annotations import KEY
+from crossdock.ship.image.kept_layers import RecordedLayer, known_digest
+from crossdock.ship.image.previous import compare_with_store
+from crossdock.ship.image.records import ARTIFACT_TYPE, decode_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from crossdock.ship.image.model import Layer
+    from crossdock.ship.image.previous import Contents, Previous
+    from crossdock.store import Store
+
+#: Packed records of one layer above this size are not fetched: the largest wheels have some hundred KiB.
+_LARGEST = 16 << 20
+#: Records fetched at once.
+_THREADS = 8
+
+
+class TakenOver:
+    """The previous image as `crossdock.pipeline.image.PreviousLayers`; read when something of it is needed.
+
+    `read` gives the image and where its contents are, None if there is none. Layers that are not what this
+    machine once made for their key are refused (E-IMAGE-LAYER-MISMATCH); broken records count as absent.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], tuple[Previous, Contents] | None],
+        store: Store,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._read = read
+        self._store = store
+        self._warn = warn
+
+    @cached_property
+    def found(self) -> tuple[Previous, Contents] | None:
+        """The previous image, read now if it was not before."""
+        return self._read()
+
+    @cached_property
+    def _layers(self) -> Mapping[str, Layer]:
+        if self.found is None:
+            return {}
+        layers = self.found[0].layers_by_key()
+        compare_with_store(layers.values(), lambda key: known_digest(self._store, key))
+        return layers
+
+    def layer(self, key: str) -> Layer | None:
+        """Return any layer of ours, None if it has no such layer."""
+        return self._layers.get(key)
+
+    def recorded(self, keys: Collection[str]) -> Mapping[str, RecordedLayer]:
+        """Return those of the layers of wheels that it has with their records."""
+        wanted = [key for key in keys if key in self._layers and key in self._records]
+        if not wanted:
+            return {}
+        from crossdock.ship.image.parallel import in_threads  # as many requests as layers
+
+        unpacked = in_threads(self._unpack, wanted, threads=_THREADS)
+        return {one.layer.key: one for one in unpacked if one is not None}
+
+    @cached_property
+    def _records(self) -> Mapping[str, Blob]:
+        """Where the records of each layer are, by its key."""
+        if self.found is None:
+            return {}
+        previous, contents = self.found
+        records: dict[str, Blob] = {}
+        for platform in previous.platforms:
+            for entry in previous.referrers(platform.descriptor.digest):
+                if entry.artifact_type != ARTIFACT_TYPE:
+                    continue
+                try:
+                    manifest = parse_manifest(contents.manifest(entry.digest), entry.media_type)
+                except CrossdockError as error:
+                    self._unusable(error)
+                    continue
+                if isinstance(manifest, Manifest):
+                    for layer in manifest.layers:
+                        blob = Blob(descriptor=layer, source=contents.blob(layer))
+                        records[layer.annotations.get(KEY, "")] = blob
+        return records
+
+    def _unpack(self, key: str) -> RecordedLayer | None:
+        blob = self._records[key]
+        try:
+            known = self._store.blob(blob.descriptor.digest)
+            packed = (
+                read_blob(blob.descriptor, blob.source, _LARGEST) if known is None else known.read_bytes()
+            )
+            records = decode_records(packed)
+        except CrossdockError as error:
+            self._unusable(error)
+            return None
+        return RecordedLayer(layer=self._layers[key], records=records, packed=packed)
+
+    def _unusable(self, error: CrossdockError) -> None:
+        self._warn(f"what the previous image tells of its wheels cannot be used: {error.message}")
