@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
 
-from crossdock.contents import read_contents
+from crossdock.contents.read import read_contents
 from crossdock.contents.distributions import find_distributions
 from crossdock.contents.verify import audit_files
 from crossdock.inspect.audit import AuditFile, Finding, audit

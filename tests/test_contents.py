@@ -14,7 +14,10 @@ import pytest
 from tests.inspect.builders import linux, macho, macos, pe, windows
 from tests.support.wheels import wheel_files, zip_bytes
 
-from crossdock.contents import Contents, read_contents, verify
+from crossdock.contents import collect
+from crossdock.contents.collect import Contents
+from crossdock.contents.read import read_contents
+from crossdock.contents.verify import verify
 from crossdock.errors import ArchiveError
 from crossdock.inspect.audit import Severity
 from crossdock.target.model import Arch, Python
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from crossdock.contents import Verdict
+    from crossdock.contents.verify import Verdict
 
 #: An extension module for macOS on arm64, signed, for 11.0.
 MODULE = macho("aarch64", names=b"\0_PyInit_fast\0", needed=("/usr/lib/libSystem.B.dylib",))
@@ -311,3 +314,19 @@ def test_sources_are_not_read_at_all() -> None:
 
     contents.add("pkg/x.py", 10, fail)
     assert contents.files["pkg/x.py"].size == 10
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_a_large_binary_is_read_the_same_way_from_disk(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "_IN_MEMORY", limit)
+    path = tmp_path / "fast.so"
+    path.write_bytes(MODULE)
+    binary = read_contents(path).files["fast.so"].binary
+    assert binary is not None
+    assert binary.images[0].needed == ("/usr/lib/libSystem.B.dylib",)
+    path.write_bytes(MODULE[:40])
+    binary = read_contents(path).files["fast.so"].binary
+    assert binary is not None
+    assert binary.broken

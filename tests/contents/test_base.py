@@ -17,9 +17,10 @@ from tests.inspect.builders import file, linux
 from tests.support.layouts import MadeLayout, layer, shared_library, tar_of
 from tests.support.wheels import wheel_files
 
-from crossdock.contents import read_contents, verify
 from crossdock.contents.base import BaseFacts, base_facts, python_for
 from crossdock.contents.image import read_image_from
+from crossdock.contents.read import read_contents
+from crossdock.contents.verify import verify
 from crossdock.errors import ImageError
 from crossdock.inspect.audit import audit
 from crossdock.inspect.facts import Format, VersionNeed

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.inspect.builders import linux
 
-from crossdock.contents import read_contents, verify
+from crossdock.contents.read import read_contents
+from crossdock.contents.verify import verify
 from crossdock.inspect.audit import Severity
 from crossdock.target.model import Arch, Python
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossdock.contents import Verdict
+    from crossdock.contents.verify import Verdict
 
 HERE = Python(minor=sys.version_info.minor)
 

@@ -1,9 +1,5 @@
-"""What lies in a wheel, directory, zip or image, whoever made it, and whether it fits a target."""
+"""What lies in a wheel, directory, zip or image, whoever made it, and whether it fits a target.
 
-from __future__ import annotations
-
-from crossdock.contents.collect import Contents
-from crossdock.contents.read import read_contents
-from crossdock.contents.verify import Verdict, verify
-
-__all__ = ["Contents", "Verdict", "read_contents", "verify"]
+`read.read_contents` reads a thing, `verify.verify` judges it; `base.base_facts` tells what an image brings for others
+to build on. They are imported from their modules: a run that only looks a base up in the store loads no more.
+"""

@@ -11,10 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.contents.layer import EntryKind, layer_facts
-from crossdock.contents.libraries import find_libraries, machines_of
 from crossdock.contents.python import DEFAULT_PATH, Interpreter, find_interpreters
-from crossdock.contents.tree import Tree
 from crossdock.errors import ImageError
 from crossdock.inspect.policy import BaseLibraries
 from crossdock.inspect.shipment import machines_for
@@ -24,6 +21,7 @@ from crossdock.target.model import Implementation, Libc, LibcKind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from crossdock.contents.tree import Tree
     from crossdock.digest import Digest
     from crossdock.oci.blob import BlobSource
     from crossdock.oci.model import Descriptor
@@ -98,6 +96,10 @@ def base_facts(
     known = None if store is None else _from_json(store.get_fact(_KIND, key), name, platform)
     if known is not None:
         return known
+    # Most runs know their base: what reads one is loaded by those that do not.
+    from crossdock.contents.layer import layer_facts
+    from crossdock.contents.tree import Tree
+
     tree = Tree()
     for descriptor, diff_id, source in layers:
         tree.add(layer_facts(descriptor, diff_id, source, store=store))
@@ -109,6 +111,8 @@ def base_facts(
 
 def facts_of(tree: Tree, environment: Mapping[str, str], platform: Platform, *, name: str) -> BaseFacts:
     """Return the facts of a file system; `environment` are the variables that its programs start with."""
+    from crossdock.contents.libraries import find_libraries, machines_of  # as above
+
     interpreters = find_interpreters(tree, environment)
     musl = interpreters[0].libc == "musl" if interpreters else None
     found = find_libraries(tree, machines_of(platform), environment, musl=musl)
@@ -178,6 +182,8 @@ def environment_of(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _links(tree: Tree) -> list[tuple[str, str]]:
+    from crossdock.contents.layer import EntryKind  # as above
+
     found = []
     for path, node in tree.files():
         if node.kind is EntryKind.SYMLINK:

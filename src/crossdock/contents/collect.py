@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 HEAD = 256
 #: A file that must be read whole is not read beyond this; the largest real library (CUDA's) has 1 GB.
 LARGEST_FILE = 4 << 30
+#: Binaries beyond this are not held in memory: CUDA's would take as much as the machine has.
+_IN_MEMORY, _PIECE = 64 << 20, 1 << 20
 #: dist-info files that are kept whole.
 _KEPT = ("WHEEL", "RECORD", "METADATA", "top_level.txt")
 _LARGEST_KEPT = 64 << 20
@@ -110,9 +112,24 @@ def examine_file(
             raise ArchiveError(
                 f"a binary of {size} bytes is too large to read", code="E-CONTENTS-SIZE", places=[path]
             )
-        data = head + stream.read(max(0, size - len(head)))
-        return FileFacts(size=size, executable=executable, binary=examine(data, path))
+        return FileFacts(size=size, executable=executable, binary=_examine(path, head, stream, size))
     return FileFacts(size=size, executable=executable, head=head if head[:2] == b"#!" else b"")
+
+
+def _examine(path: str, head: bytes, stream: Stream, size: int) -> Binary | None:
+    """Return the facts of a binary; a large one is read from a mapped temporary file, so that memory stays flat."""
+    if size <= _IN_MEMORY:
+        return examine(head + stream.read(max(0, size - len(head))), path)
+    import mmap
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        file.write(head)
+        while piece := stream.read(_PIECE):
+            file.write(piece)
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return examine(mapped, path)
 
 
 def _is_source(name: str) -> bool:

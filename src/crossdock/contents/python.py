@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.contents.layer import EntryKind
 from crossdock.inspect.facts import Format, Kind
 
 if TYPE_CHECKING:
@@ -60,9 +59,7 @@ def find_interpreters(tree: Tree, environment: Mapping[str, str]) -> tuple[Inter
 def _identify(tree: Tree, real: str) -> Iterator[Interpreter]:
     """Yield what a program is, if it is a CPython: by its own name, else by the library beside it."""
     node = tree.at(real)
-    if node is None or node.kind is not EntryKind.FILE or node.facts is None:
-        return
-    binary = node.facts.binary
+    binary = None if node is None or node.facts is None else node.facts.binary
     if binary is None or binary.format is not Format.ELF or binary.kind not in {Kind.EXECUTABLE, Kind.SHARED}:
         return
     home, _, name = real.rpartition("/")
