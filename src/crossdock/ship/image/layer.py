@@ -216,7 +216,7 @@ class LayerWriter:
             raise _refused(path, f"has a name that runtimes take for a removal (`{_WHITEOUT}`)")
         if path in {TOC_NAME, LANDMARK, ".prefetch.landmark"}:
             raise _refused(path, "has a name that belongs to the layer itself")
-        if not path or path.startswith("/") or "//" in path or "\0" in path or _has_dots(path):
+        if path.startswith("/") or "//" in f"{path}/" or "\0" in path or not path or _has_dots(path):
             raise _refused(path, "is not a path within the image")
 
     def _take(self, path: str) -> None:
