@@ -25,8 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
 
-from crossdock.contents.read import read_contents
 from crossdock.contents.distributions import find_distributions
+from crossdock.contents.read import read_contents
 from crossdock.contents.verify import audit_files
 from crossdock.inspect.audit import AuditFile, Finding, audit
 from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
