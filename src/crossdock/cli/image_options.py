@@ -62,6 +62,12 @@ def output_options(command: F) -> F:
                 help="This registry is spoken to by plain HTTP; loopback always may be.",
             ),
             click.option(
+                "--registry-realm",
+                multiple=True,
+                metavar="HOST",
+                help="A token server elsewhere that may see the registry's login.",
+            ),
+            click.option(
                 "--report", metavar="FILE.html", help="Write a page that shows where the bytes are."
             ),
             click.option(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from crossdock.lock.source import Source
 
 
-def source_of(session: Session, *, relock: bool = False) -> Source:
-    """Tell what SOURCE, `-r` and `-c` mean together."""
+def source_of(session: Session, *, relock: bool = False, with_project: bool = False) -> Source:
+    """Tell what SOURCE, `-r` and `-c` mean together; `with_project` if the project itself is shipped too."""
     options = session.options
     source = find_source(
         options.get("source") or (),
@@ -31,7 +31,7 @@ def source_of(session: Session, *, relock: bool = False) -> Source:
     for word in source.requirements:
         if os.path.isdir(session.directory / word):  # noqa: PTH112  # a URL may be longer than any path
             session.tell(f"`{word}` is taken as a package; for the directory of that name write ./{word}")
-    if source.kind in (SourceKind.PROJECT, SourceKind.UV_LOCK) and not relock:
+    if source.kind in (SourceKind.PROJECT, SourceKind.UV_LOCK) and not (relock or with_project):
         session.tell(f"{source.name}: what the project needs; the project itself is not among it")
     return source
 

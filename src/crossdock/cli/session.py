@@ -85,7 +85,15 @@ class Session:
 
     @cached_property
     def _python_choice(self) -> tuple[str, str]:
-        return choose_python(self.project, self.options.get("python") or self.options.get("python_version"))
+        asked = self.options.get("python") or self.options.get("python_version")
+        chosen = choose_python(self.project, asked)
+        implied = self.implied_python
+        return implied if implied is not None and chosen[1].startswith("the newest") else chosen
+
+    @property
+    def implied_python(self) -> tuple[str, str] | None:
+        """A Python that goes before the newest one where nobody says which, and where it comes from."""
+        return None
 
     @cached_property
     def _python(self) -> Python:
@@ -183,7 +191,7 @@ class Session:
             uv=uv_program(),
             uv_arguments=tuple(arguments),
             uv_environ={**environ, "UV_PYTHON_DOWNLOADS": "never"},
-            source_date_epoch=_source_date_epoch(),
+            source_date_epoch=source_date_epoch(),
         )
 
     def means(self, verb: str = "Downloading") -> Means:
@@ -268,7 +276,8 @@ def normalized(names: set[str]) -> frozenset[str]:
     return frozenset(canonicalize_name(name) for name in names)
 
 
-def _source_date_epoch() -> int:
+def source_date_epoch() -> int:
+    """Return SOURCE_DATE_EPOCH in seconds since 1970, 1980-01-01 where it is not set."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
         return 315_532_800

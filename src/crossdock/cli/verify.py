@@ -41,7 +41,7 @@ def command(**options: Any) -> int:
     failed = False
     for name in options["thing"]:
         for target in session.targets:
-            verdict = _verdict(Path(name), target)
+            verdict = _verdict(Path(name), target, session)
             failed = failed or not verdict.fits
             results.append({"thing": name, "target": target.name, **verdict.to_json()})
             if not options["as_json"]:
@@ -51,7 +51,7 @@ def command(**options: Any) -> int:
     return 1 if failed else 0
 
 
-def _verdict(path: Path, target: Target) -> Verdict:
+def _verdict(path: Path, target: Target, session: Session) -> Verdict:
     from crossdock.contents.read import read_contents
     from crossdock.contents.verify import Verdict, verify
 
@@ -59,9 +59,17 @@ def _verdict(path: Path, target: Target) -> Verdict:
     if any(not finding.code.startswith(_ABOUT_WHEELS) for finding in broken):
         # As an archive it is not sound: it may be a bomb, so the reader for anything at all does not get it.
         return Verdict(findings=broken, files=0, binaries=0, distributions=0)
+    # The store keeps what an image's layers hold; nothing else needs it.
+    store = session.store if _may_be_image(path) else None
     # An image index holds one image for each platform: the target chooses.
-    verdict = verify(read_contents(path, target=target), target)
+    verdict = verify(read_contents(path, target=target, store=store), target)
     return replace(verdict, findings=(*broken, *verdict.findings))
+
+
+def _may_be_image(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "oci-layout").is_file()
+    return path.is_file() and path.suffix not in {".whl", ".zip", ".pex", ".so"}
 
 
 def broken_wheel(path: Path, target: Target) -> tuple[Finding, ...]:

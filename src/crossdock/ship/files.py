@@ -43,3 +43,19 @@ def put_file(blob: Path, directory: Path, filename: str) -> bool:
     except OSError as error:
         raise ShipError(f"cannot write `{path}`: {error.strerror or error}", code="E-SHIP-WRITE") from error
     return True
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file in one step: another reader sees the old content or the new, whole. Raise `ShipError`."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.crossdock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+    except OSError as error:
+        raise ShipError(f"cannot write `{path}`: {error.strerror or error}", code="E-SHIP-WRITE") from error

@@ -1,0 +1,224 @@
+"""`crossdock image`: one OCI image for several platforms, straight from wheels."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossdock.cli.console import human_size, note, warn
+from crossdock.cli.image_options import base_options, content_options, output_options
+from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
+from crossdock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crossdock.cli.image_session import ImageSession
+    from crossdock.pipeline.image import MadeImage
+    from crossdock.ship.image.model import Image, Layer
+    from crossdock.ship.image.publish import Published
+
+#: Where the report's lines end when standard error is no terminal.
+_WIDTH = 100
+
+
+@click.command(
+    epilog="Example:  crossdock image . --for linux/amd64 --for linux/arm64 --push registry.example.com/app:1.4"
+)
+@source_options
+@target_options
+@output_options
+@base_options
+@content_options
+@ship_options
+@index_options
+@run_options
+def command(**options: Any) -> int:
+    """Turn SOURCE into one OCI image for all targets: a layer of its own for each large wheel, the code last.
+
+    No daemon and no emulation; the same inputs give the same digests on any machine. Every binary must fit its
+    target, and every library that it needs must be in the base or in a wheel, before anything is sent.
+    """
+    from crossdock.cli.image_session import ImageSession
+    from crossdock.cli.locking import lock_of, source_of
+    from crossdock.pipeline.image import make_image, plan_image
+
+    session = ImageSession(options)
+    _check_outputs(session)
+    source = source_of(session, with_project=session.app is not None)
+    lock = lock_of(session, source)
+    request, means = session.request(lock), session.image_means()
+    planned = plan_image(lock, session.select(lock), request, means)
+    if options["dry_run"]:
+        from crossdock.cli.image_plan import tell_plan
+
+        return tell_plan(session, planned, as_json=options["as_json"])
+    made = make_image(lock, planned, request, means)
+    _refuse(session, made)
+    results = _deliver(session, made)
+    session.write_base_lock()
+    _report(session, made.image)
+    session.store.close()
+    if options["as_json"]:
+        from crossdock.cli.image_json import image_json
+
+        click.echo(json.dumps({"image": image_json(made), **results}, indent=2))
+    return 0
+
+
+def _check_outputs(session: ImageSession) -> None:
+    options = session.options
+    if not (options["push"] or options["output"] or options["load"] or options["dry_run"]):
+        raise UsageError(
+            "nowhere to put the image",
+            code="E-IMAGE-NOWHERE",
+            hint="give `--push REGISTRY/app:tag`, `-o DIR`, `-o FILE.tar` or `--load`",
+        )
+    if options["push"] and options["offline"]:
+        raise UsageError("--push needs the network, and --offline forbids it", code="E-IMAGE-NOWHERE")
+    _ = session.destinations, session.image_options  # Wrong words are told before any work.
+
+
+def _refuse(session: ImageSession, made: MadeImage) -> None:
+    """Refuse findings that nobody accepted, before anything leaves this machine."""
+    from crossdock.cli.install import refuse_findings
+
+    for one in made.platforms:
+        for text in one.notes:
+            warn(text)
+        findings = [finding.to_json() for finding in one.findings]
+        facts = {"findings": findings, "target": f"{one.image.target.name} on {one.facts.name}"}
+        refuse_findings(facts, session.accepted)
+        for finding in one.findings:
+            if finding.severity == "warning":
+                warn(str(finding))
+
+
+def _deliver(session: ImageSession, made: MadeImage) -> dict[str, Any]:
+    """Write, load and push, in this order: what others see comes last."""
+    from crossdock.ship.image.outputs import write_archive, write_layout
+
+    image = made.image
+    results: dict[str, Any] = {}
+    names = _names(session)
+    written: list[dict[str, Any]] = []
+    for path in session.outputs:
+        if path.name.endswith(".tar"):
+            size = write_archive(image, path, names=names)
+            session.tell(f"{path}: {human_size(size)}")
+            written.append({"archive": str(path), "size": size})
+        else:
+            change = write_layout(image, path, names=names, store=session.store.root)
+            session.tell(f"{path}: {_layout_words(change)}")
+            written.append({"layout": str(path), **change._asdict()})
+    if written:
+        results["written"] = written
+    if session.options["load"]:
+        results["loaded"] = _load(session, image, names)
+    if session.destinations:
+        results["pushed"] = _push(session, image)
+    return results
+
+
+def _layout_words(change: Any) -> str:
+    return ", ".join(f"{count} {word}" for word, count in change._asdict().items() if count)
+
+
+def _names(session: ImageSession) -> list[str]:
+    """Return what the image is called where it is not pushed."""
+    asked = list(session.options["names"]) or list(session.project.settings.image.tags)
+    if asked:
+        return asked
+    return [f"{one.repository.rpartition('/')[2]}:{one.tag}" for one in session.destinations if one.tag] or [
+        "latest"
+    ]
+
+
+def _load(session: ImageSession, image: Image, names: Sequence[str]) -> dict[str, Any]:
+    import shutil
+
+    from crossdock.cli.host import host_platform
+    from crossdock.ship.image.load import find_program, load
+
+    program = find_program(session.options["load"], shutil.which)
+    name = session.app_project.metadata.name or "app"
+    full = [tag if ":" in tag or "/" in tag else f"{name}:{tag}" for tag in names]
+    own = host_platform()
+    fitting = [one.platform for one in image.platforms if (one.platform.os, one.platform.architecture) == own]
+    platform = fitting[0] if fitting else (image.platforms[0].platform)
+    said = load(image, program=program, names=full, platform=platform)
+    session.tell(f"loaded {', '.join(full)} ({platform}): {said.strip()}")
+    return {"program": program.rpartition("/")[2], "names": full, "platform": str(platform)}
+
+
+def _push(session: ImageSession, image: Image) -> dict[str, Any]:
+    from crossdock.ship.image.publish import publish
+
+    if session.options["sign"]:
+        from crossdock.cli.signing import signed
+
+        image = signed(session, image)
+    done = publish(image, session.destinations, session.registry)
+    for name in done.references:
+        word = "unchanged" if name in done.unchanged else "pushed"
+        session.tell(f"{word} {name}")
+    session.tell(_pushed_words(done))
+    return {
+        "references": [str(name) for name in done.references],
+        "digest": str(done.descriptor.digest),
+        "unchanged": [str(name) for name in done.unchanged],
+        "sent": done.sent,
+        "requests": done.requests,
+        "blobs": [
+            {
+                "place": blob.place,
+                "digest": str(blob.descriptor.digest),
+                "size": blob.descriptor.size,
+                "outcome": blob.outcome,
+                "sent": blob.sent,
+            }
+            for blob in done.blobs
+        ],
+    }
+
+
+def _pushed_words(done: Published) -> str:
+    counts: dict[str, int] = {}
+    for blob in done.blobs:
+        counts[blob.outcome] = counts.get(blob.outcome, 0) + 1
+    parts = [f"{count} blobs {word}" for word, count in sorted(counts.items())]
+    parts.append(f"{human_size(done.sent)} sent in {done.requests} requests")
+    return ", ".join(parts)
+
+
+def _report(session: ImageSession, image: Image) -> None:
+    """Say where the bytes are, on the terminal, and on a page if one is asked for."""
+    from crossdock.ship.image.report import report_html, report_text
+
+    page = session.options["report"]
+    before = _before(session) if page else None
+    if not session.quiet:
+        note(report_text(image, before, width=_width()).rstrip())
+    if page:
+        from crossdock.ship.files import write_file
+
+        path = session.directory / page
+        write_file(path, report_html(image, before).encode())
+        session.tell(f"{page}: where the bytes are")
+
+
+def _before(session: ImageSession) -> Mapping[str, Sequence[Layer]] | None:
+    """Return the layers of the previous image by platform, None if there is none."""
+    found = session.previous.found
+    if found is None:
+        return None
+    return {str(one.platform): one.layers for one in found[0].platforms}
+
+
+def _width() -> int:
+    import shutil
+
+    return min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH) if sys.stderr.isatty() else _WIDTH

@@ -1,0 +1,345 @@
+"""What `crossdock image` works with: registries, bases, the application and the previous image."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from crossdock.cli.console import warn
+from crossdock.cli.session import Session
+from crossdock.errors import UsageError
+from crossdock.project import read_project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from crossdock.build.pure import BuiltWheel
+    from crossdock.contents.base import BaseFacts
+    from crossdock.lock.model import Lock
+    from crossdock.net.registry.client import Registry
+    from crossdock.net.registry.reference import ImageReference
+    from crossdock.oci.model import Platform
+    from crossdock.pipeline.image import ImageMeans, ImageRequest, MadePlatform
+    from crossdock.pipeline.taken_over import TakenOver
+    from crossdock.project import Project
+    from crossdock.ship.image.application import Application
+    from crossdock.ship.image.base_lock import BaseLock
+    from crossdock.ship.image.bytecode import Interpreter
+    from crossdock.ship.image.model import Attachment, BaseImage
+    from crossdock.ship.image.options import ImageOptions
+    from crossdock.ship.image.previous import Contents, Previous
+    from crossdock.target.model import Python, Target
+
+#: The tag of Docker's official images says the Python: `python:3.12-slim`, `docker.io/library/python:3.12.4`.
+_PYTHON_IMAGE = re.compile(r"(?:.*/)?python:(3\.\d+)(?:[.-].*)?")
+_NONE = "none"
+
+
+class ImageSession(Session):
+    """One run of `crossdock image`."""
+
+    # Where things are
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The client for all registries: base, previous image and push share logins and connections."""
+        from crossdock.cli.registries import registry_of
+
+        return registry_of(self)
+
+    @cached_property
+    def destinations(self) -> list[ImageReference]:
+        """Where it is pushed to. A bare `:TAG` is one of the repository that the settings name."""
+        from crossdock.net.registry.reference import ImageReference
+
+        repository = self.project.settings.image.repository
+        found = []
+        for word in self._many("push"):
+            if word.startswith(":") and repository is None:
+                raise UsageError(
+                    f"--push {word} names no repository",
+                    code="E-IMAGE-PUSH-NAME",
+                    hint="write `REGISTRY/app:tag`, or set `repository` in [tool.crossdock.image]",
+                )
+            found.append(ImageReference.parse(f"{repository}{word}" if word.startswith(":") else word))
+        return found
+
+    @cached_property
+    def outputs(self) -> list[Path]:
+        """The layouts and archives that are written."""
+        return [self.directory / name for name in self._many("output")]
+
+    # The application
+
+    @cached_property
+    def app(self) -> Path | None:
+        """The application's own code: a directory, a script, or None."""
+        asked = self.options.get("app")
+        if asked == _NONE:
+            return None
+        if asked:
+            path = self.directory / asked
+            if not path.exists():
+                raise UsageError(f"no application at `{asked}`", code="E-IMAGE-APP")
+            return path
+        found = self._app_of_source()
+        if found is None:
+            self.tell("no application of your own in it: `--app DIR` adds one")
+        return found
+
+    def _app_of_source(self) -> Path | None:
+        """Return the code that SOURCE is: a directory, a script; a lock or requirements are none."""
+        words = self._many("source")
+        if not words:
+            return None if self._many("requirement") else self.directory
+        path = self.directory / words[0]
+        is_path = words[0] in (".", "..") or "/" in words[0] or os.sep in words[0]
+        if len(words) == 1 and ((path.is_dir() and is_path) or (path.is_file() and path.suffix == ".py")):
+            return path
+        is_project = path.is_file() and path.name in ("pyproject.toml", "uv.lock")
+        return path.parent if len(words) == 1 and is_project else None
+
+    @cached_property
+    def app_project(self) -> Project:
+        """The project that the application's directory is."""
+        if self.app is None:
+            return self.project
+        directory = self.app if self.app.is_dir() else self.app.parent
+        return read_project(directory)
+
+    @cached_property
+    def image_options(self) -> ImageOptions:
+        """What the configuration says: options before settings."""
+        from crossdock.project import image_options
+
+        given = self.options
+        return image_options(
+            self.project.settings.image,
+            entrypoint=given["entrypoint"],
+            module=given["module"],
+            cmd=given["cmd"],
+            env=self._many("env"),
+            labels=self._many("label"),
+            annotations=self._many("annotation"),
+            workdir=given["workdir"],
+            user=given["user"],
+            expose=self._many("expose"),
+            stop_signal=given["stop_signal"],
+            prefix=given["prefix"],
+            max_layers=given["max_layers"],
+            bytecode=given["bytecode"],
+        )
+
+    def application(self, target: Target) -> Application:
+        """Return the application for a target."""
+        from crossdock.ship.image import application as kinds
+
+        options, path = self.image_options, self.app
+        metadata = self.app_project.metadata
+        form = kinds.form_of(path, metadata)
+        if path is None or form is kinds.Form.NONE:
+            return kinds.no_application(options.prefix, options.entrypoint)
+        match form:
+            case kinds.Form.SCRIPT:
+                return kinds.script_application(path, options.prefix, options.entrypoint)
+            case kinds.Form.MODULES:
+                return kinds.modules_application(
+                    path,
+                    options.prefix,
+                    options.entrypoint,
+                    metadata=metadata,
+                    exclude=self.project.settings.image.exclude,
+                    skip=self._written(),
+                )
+            case kinds.Form.PROJECT:
+                return self._built(path, target, metadata.name)
+
+    def _built(self, path: Path, target: Target, name: str) -> Application:
+        from crossdock.build import cached
+        from crossdock.cli.index import host_python_of
+        from crossdock.ship.image.application import project_application
+
+        def build() -> BuiltWheel:
+            python = host_python_of(target.python.version)
+            return cached.directory(
+                self.store, path, self.tools(), python=python, version=target.python.version
+            )
+
+        options = self.image_options
+        return project_application(build, target, options.prefix, options.entrypoint, name=name)
+
+    def _written(self) -> list[Path]:
+        """Return what this run writes, which must not come into the image."""
+        named = [self.options.get("report"), self.options.get("base_lock")]
+        return [*self.outputs, *(self.directory / name for name in named if name)]
+
+    # The base
+
+    @cached_property
+    def base_spec(self) -> str | None:
+        """What is asked for as base."""
+        return self.options.get("base") or self.project.settings.image.base
+
+    @property
+    def implied_python(self) -> tuple[str, str] | None:
+        """The Python that the base's name tells."""
+        spec = self.base_spec or ""
+        found = _PYTHON_IMAGE.fullmatch(spec)
+        if found is not None:
+            return found[1], f"the base {spec}"
+        if spec.startswith("debian:"):
+            from crossdock.ship.image.debian.suites import python_of_suite
+
+            minor = python_of_suite(spec.removeprefix("debian:").partition("+")[0])
+            return (f"{minor[0]}.{minor[1]}", f"the base {spec}") if minor else None
+        return None
+
+    @cached_property
+    def base_lock(self) -> BaseLock:
+        """The pinned bases; empty where there is no such file, or a new one is asked for."""
+        from crossdock.ship.image.base_lock import BaseLock, read_base_lock
+
+        name = self.options.get("base_lock")
+        path = self.directory / name if name else None
+        if path is None or self.options.get("update_base") or not path.exists():
+            return BaseLock()
+        return read_base_lock(path)
+
+    def write_base_lock(self) -> None:
+        """Keep what the bases came to, if a file was named and it is not what it says."""
+        name = self.options.get("base_lock")
+        if name and self.base_lock.changed:
+            from crossdock.ship.files import write_file
+
+            write_file(self.directory / name, self.base_lock.to_bytes())
+            self.tell(f"{name}: the base, written")
+
+    def open_base(self, target: Target, platform: Platform) -> BaseImage:
+        """Open the base of a platform."""
+        from crossdock.ship.image.base import BaseMeans, default_base, open_base
+
+        def debian(
+            suite: str, packages: Sequence[str], target: Target, platform: Platform, lock: BaseLock
+        ) -> BaseImage:
+            from crossdock.cli.debian import debian_base_of
+
+            return debian_base_of(self, suite, packages, target, platform, lock)
+
+        means = BaseMeans(
+            directory=self.directory,
+            store=self.store,
+            registry=lambda: self.registry,
+            debian=debian,
+            lock=self.base_lock,
+            offline=bool(self.options.get("offline")),
+        )
+        return open_base(self.base_spec or default_base(target), target, platform, means)
+
+    def base_facts(self, base: BaseImage) -> BaseFacts:
+        """Return what a base brings; its layers are read once."""
+        from crossdock.contents.base import base_facts
+
+        layers = [(layer.descriptor, layer.diff_id, layer.source) for layer in base.layers]
+        name = self.base_spec or base.name or "the base"
+        return base_facts(layers, base.config, name=name, store=self.store)
+
+    # The previous image
+
+    @cached_property
+    def previous(self) -> TakenOver:
+        """The image that layers are taken over from."""
+        from crossdock.pipeline.taken_over import TakenOver
+
+        return TakenOver(self._read_previous, self.store, warn)
+
+    def _read_previous(self) -> tuple[Previous, Contents] | None:
+        from crossdock.net.registry.reference import ImageReference
+        from crossdock.ship.image.previous import RepositoryContents, read_previous
+
+        asked = self.options.get("previous")
+        if asked == _NONE or self.options.get("offline"):
+            return None
+        reference = ImageReference.parse(asked) if asked else next(iter(self.destinations), None)
+        if reference is None:
+            return None
+        found = read_previous(self.registry, reference, warn=warn)
+        if found is None:
+            return None
+        return found, RepositoryContents(registry=self.registry, reference=reference)
+
+    # The pipeline
+
+    def compiler(self, python: Python) -> Interpreter:
+        """Return an interpreter of this machine that compiles modules for a target's Python."""
+        import shutil
+
+        from crossdock.ship.image.bytecode import find_interpreter
+
+        names = [f"python{python.short}{'t' if python.free_threaded else ''}", "python3"]
+        found = [path for name in names if (path := shutil.which(name))]
+        return find_interpreter([*found, sys.executable], python)
+
+    def image_means(self) -> ImageMeans:
+        """Return what the image pipeline works with."""
+        from crossdock.pipeline.image import ImageMeans
+
+        return ImageMeans(
+            means=self.means(),
+            open_base=self.open_base,
+            base_facts=self.base_facts,
+            previous=self.previous,
+            compiler=self.compiler,
+        )
+
+    def request(self, lock: Lock) -> ImageRequest:
+        """Return what image is wanted."""
+        from crossdock.pipeline.image import ImageRequest
+        from crossdock.project import image_additions
+        from crossdock.ship.image.added import added_entries
+        from crossdock.ship.image.application import is_project_itself
+
+        app = self.app
+        additions = image_additions(
+            self.project.settings.image,
+            project=self.project.directory,
+            words=self._many("add"),
+            directory=self.directory,
+        )
+        return ImageRequest(
+            options=self.image_options,
+            application=self.application,
+            metadata=self.app_project.metadata,
+            leave_out=lambda package: app is not None and is_project_itself(package, lock.directory, app),
+            added=added_entries(additions),
+            revision=self.options.get("revision") or "",
+            created=_created(),
+            attach=self.attach,
+        )
+
+    def attach(self, made: MadePlatform) -> Sequence[Attachment]:
+        """Return what is attached to a platform's image: its bills of materials."""
+        if self.sbom == _NONE:
+            return ()
+        from crossdock.ship.image.attach import sbom_attachments
+
+        return sbom_attachments(made, kinds=self.sbom, created=_created())
+
+    @property
+    def sbom(self) -> str:
+        """Which bills of materials are made."""
+        return self.options.get("sbom") or self.project.settings.image.sbom or "both"
+
+    def option(self, name: str) -> Any:
+        """Return the value of an option by its Python name."""
+        return self.options.get(name)
+
+
+def _created() -> int | None:
+    """Return SOURCE_DATE_EPOCH where the user gives one: then the image tells that time."""
+    from crossdock.cli.session import source_date_epoch
+
+    return source_date_epoch() if os.environ.get("SOURCE_DATE_EPOCH") else None
