@@ -121,11 +121,19 @@ def make_wheel_layer(
 
     Raises what `write_wheel_layer` raises; then nothing of it stays.
     """
-    from crossdock.ship.image.wheel_layer import write_wheel_layer  # a run that changes nothing writes none
-
     found = find_records(store, name)
     if found is not None:
         return found
+    # Not the lock of the layer alone: whoever waits must find the records as well, or would write it again.
+    with store.locked(f"records-{name.key[:40]}"):
+        return find_records(store, name) or _make_recorded(store, name, wheels, target, prefix)
+
+
+def _make_recorded(
+    store: Store, name: LayerName, wheels: Sequence[WheelSource], target: Target, prefix: str
+) -> RecordedLayer:
+    from crossdock.ship.image.wheel_layer import write_wheel_layer  # a run that changes nothing writes none
+
     read: list[tuple[WheelRecord, ...]] = []
 
     def write(out: Sink) -> tuple[WrittenLayer, tuple[Slice, ...]]:

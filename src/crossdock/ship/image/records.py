@@ -165,13 +165,27 @@ def records_attachment(subject: Descriptor, records: Sequence[Blob]) -> Attachme
 
 
 def refuse_collisions(records: Iterable[WheelRecord]) -> None:
-    """Refuse wheels of one image that write one path with different contents; `ShipError` names both owners."""
+    """Refuse wheels of one image that write one path with different contents; `ShipError` names both owners.
+
+    A file where another wheel has a directory is refused as well: of two layers the upper would hide the lower.
+    """
     owners: dict[str, WheelRecord] = {}
+    directories: dict[str, WheelRecord] = {}
     for record in sorted(records, key=lambda one: one.name):
         for path, short in record.paths.items():
             other = owners.setdefault(path, record)
             if other is not record and other.paths[path] != short:
-                raise collision(f"{other.name} {other.version}", f"{record.name} {record.version}", path)
+                raise _clash(other, record, path)
+            parent = path.rpartition("/")[0]
+            while parent and parent not in directories:
+                directories[parent] = record
+                parent = parent.rpartition("/")[0]
+    for path in sorted(owners.keys() & directories.keys()):
+        raise _clash(owners[path], directories[path], path)
+
+
+def _clash(one: WheelRecord, other: WheelRecord, path: str) -> ShipError:
+    return collision(f"{one.name} {one.version}", f"{other.name} {other.version}", path)
 
 
 def collision(one: str, other: str, path: str) -> ShipError:
