@@ -55,7 +55,7 @@ def find_layer(store: Store, name: LayerName) -> Layer | None:
         digest = Digest.parse(known["digest"])
         path = store.blob(digest)
         return None if path is None else _layer(name, known, FileSource(path), Origin.STORE)
-    except (CrossdockError, LookupError, TypeError, ValueError):
+    except (CrossdockError, LookupError, TypeError, ValueError, AttributeError):
         return None  # A fact of another form: the layer is made again.
 
 
@@ -64,7 +64,7 @@ def known_digest(store: Store, key: str) -> tuple[Digest, Digest] | None:
     known = store.get_fact(_FACT, key)
     try:
         return (Digest.parse(known["digest"]), Digest.parse(known["diff_id"])) if known else None
-    except (CrossdockError, LookupError, TypeError):
+    except (CrossdockError, LookupError, TypeError, AttributeError):
         return None
 
 
