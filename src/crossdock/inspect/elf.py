@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from crossdock.inspect.facts import Binary, Format, Image, Kind, VersionNeed, split_version
+from crossdock.inspect.libc import libc_of
 from crossdock.inspect.reader import TELLING_SYMBOLS, Reader, exported_modules, text_at
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ _DT_VERDEF, _DT_VERDEFNUM = 0x6FFFFFFC, 0x6FFFFFFD
 _DF_1_PIE = 0x08000000
 _SHT_ARM_ATTRIBUTES = 0x70000003
 _VER_FLG_WEAK = 2
-#: The libraries that glibc consists of.
-_GLIBC_LIBRARIES = (
-    "libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libutil.so.1", "libresolv.so.2",
-    "libnsl.so.1", "libanl.so.1", "libmvec.so.1", "ld-linux", "ld64.so", "ld.so",
-)  # fmt: skip
 #: Real files stay far below these; above them a table is hostile, and reading it would only cost time.
 _MOST_SEGMENTS, _MOST_DYNAMIC, _MOST_VERSIONS, _MOST_SECTIONS = 1024, 65536, 4096, 65536
 
@@ -133,7 +129,7 @@ class _ElfReader:
         indexed = _newest(self._version_needs(dynamic))
         symbols = _Symbols(self, dynamic)
         versions = symbols.with_examples(indexed)
-        libc, evidence = _libc_of(needed, interpreter, versions)
+        libc, evidence = libc_of(needed, interpreter, versions)
         rpath = dynamic.texts(_DT_RUNPATH) or dynamic.texts(_DT_RPATH)
         uses_python = b"\0Py" in dynamic.strings or b"\0_Py" in dynamic.strings
         return Image(
@@ -392,23 +388,3 @@ def _cpu_arch(section: bytes) -> int | None:
         else:
             return None
     return None
-
-
-def _libc_of(needed: tuple[str, ...], interpreter: str, versions: tuple[VersionNeed, ...]) -> tuple[str, str]:
-    """Tell the C library and the evidence; (`""`, `""`) where the file needs none."""
-    for need in versions:
-        # libgcc_s has symbols of version GLIBC_2.0 too, on musl as well.
-        if need.version.startswith("GLIBC_") and need.library.startswith(_GLIBC_LIBRARIES):
-            return "glibc", f"needs {need.version} of {need.library}"
-    for name in (*needed, interpreter.rpartition("/")[2]):
-        if name.startswith(("libc.musl-", "ld-musl-")):
-            return "musl", f"needs {name}"
-        # libc.so.6 alone, without a version, proves nothing: musl's loader takes it for itself.
-        if name.startswith(("ld-linux", "ld64.so.")):
-            return "glibc", f"needs {name}"
-    if interpreter.startswith("/system/bin/linker"):
-        return "bionic", f"interpreter {interpreter}"
-    if "libc.so" in needed:
-        bionic = any(need.library == "libc.so" and need.version.startswith("LIBC") for need in versions)
-        return ("bionic", "needs LIBC of libc.so") if bionic else ("musl", "needs libc.so")
-    return "", ""
