@@ -15,6 +15,7 @@ from crossdock.cli.session import Session
 from crossdock.errors import ArchiveError
 
 if TYPE_CHECKING:
+    from crossdock.contents.collect import Contents
     from crossdock.contents.verify import Verdict
     from crossdock.inspect.finding import Finding
     from crossdock.target.model import Target
@@ -22,26 +23,32 @@ if TYPE_CHECKING:
 #: Codes of refusals that speak of the wheel's own words, not of the zip that holds them.
 _ABOUT_WHEELS = ("E-WHEEL-", "E-RECORD-")
 
+#: How skopeo and podman mark a registry's image.
+_DOCKER = "docker://"
+
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 @click.command(epilog="Example:  crossdock verify build/ --for lambda-python3.12-arm64")
 @click.argument("thing", nargs=-1, required=True, metavar="THING...")
 @target_options
+@click.option(
+    "--insecure", multiple=True, metavar="HOST[:PORT]", help="This registry is spoken to by plain HTTP."
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON on standard output.")
 @click.option("-q", "--quiet", count=True, help="Only findings.")
 def command(**options: Any) -> int:
     """Read every binary of THING and tell what does not fit the target; exit status 1 if something does not.
 
-    THING is a wheel, an installed directory, a zip (a Lambda bundle, a pex), an OCI or Docker archive or an
-    OCI layout.
+    THING is a wheel, an installed directory, a zip (a Lambda bundle, a pex), an OCI or Docker archive, an OCI
+    layout, or an image of a registry: `registry.example.com/app:1.4`, `docker://python:3.12-slim`.
     """
     session = Session(options)
     results = []
     failed = False
     for name in options["thing"]:
         for target in session.targets:
-            verdict = _verdict(Path(name), target, session)
+            verdict = _verdict(session, name, target)
             failed = failed or not verdict.fits
             results.append({"thing": name, "target": target.name, **verdict.to_json()})
             if not options["as_json"]:
@@ -51,25 +58,40 @@ def command(**options: Any) -> int:
     return 1 if failed else 0
 
 
-def _verdict(path: Path, target: Target, session: Session) -> Verdict:
+def _verdict(session: Session, name: str, target: Target) -> Verdict:
     from crossdock.contents.read import read_contents
     from crossdock.contents.verify import Verdict, verify
 
+    path = session.directory / name
+    if not path.exists() and is_reference(name):
+        return verify(_image_of_registry(session, name.removeprefix(_DOCKER), target), target)
     broken = broken_wheel(path, target)
     if any(not finding.code.startswith(_ABOUT_WHEELS) for finding in broken):
         # As an archive it is not sound: it may be a bomb, so the reader for anything at all does not get it.
         return Verdict(findings=broken, files=0, binaries=0, distributions=0)
-    # The store keeps what an image's layers hold; nothing else needs it.
-    store = session.store if _may_be_image(path) else None
     # An image index holds one image for each platform: the target chooses.
-    verdict = verify(read_contents(path, target=target, store=store), target)
+    verdict = verify(read_contents(Path(name), target=target, store=session.store), target)
     return replace(verdict, findings=(*broken, *verdict.findings))
 
 
-def _may_be_image(path: Path) -> bool:
-    if path.is_dir():
-        return (path / "oci-layout").is_file()
-    return path.is_file() and path.suffix not in {".whl", ".zip", ".pex", ".so"}
+def is_reference(name: str) -> bool:
+    """Tell whether a word names an image of a registry: it begins as skopeo writes it, or with a host."""
+    host, slash, rest = name.partition("/")
+    return name.startswith(_DOCKER) or (
+        bool(slash and rest) and ("." in host.strip(".") or ":" in host or host == "localhost")
+    )
+
+
+def _image_of_registry(session: Session, name: str, target: Target) -> Contents:
+    from crossdock.cli.registries import registry_of
+    from crossdock.contents.image import read_image_from
+    from crossdock.net.registry.reference import ImageReference
+    from crossdock.ship.image.previous import RepositoryContents
+
+    registry, reference = registry_of(session), ImageReference.parse(name)
+    top = registry.manifest(reference).descriptor
+    contents = RepositoryContents(registry=registry, reference=reference)
+    return read_image_from(contents, [top], reference.name, target=target, store=session.store)
 
 
 def broken_wheel(path: Path, target: Target) -> tuple[Finding, ...]:
