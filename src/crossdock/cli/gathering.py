@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.cli.session import Session
+    from crossdock.lock.model import Lock
     from crossdock.ship.cargo import Gathered, WheelInHand
     from crossdock.target.model import Target
 
@@ -36,9 +37,9 @@ def _warn_without_effect(session: Session) -> None:
 class Asked:
     """What one command asked for: its source, and what may be remembered of the answer."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, with_project: bool = False) -> None:
         self._session = session
-        self._source = source_of(session)
+        self._source = source_of(session, with_project=with_project)
         #: Whether the lock's bytes decide everything: a source tree on this disk may change under it.
         self._self_contained = True
         if self._source.kind is SourceKind.LOCK:
@@ -81,6 +82,10 @@ class Asked:
         windows = any(target.os is Os.WINDOWS for target in session.targets)
         silent = not any(session.options.get(name) for name in _RESOLVING)
         return named and silent and bool(session.options.get("for_")) and not own and not windows
+
+    def lock(self) -> Lock:
+        """Return the lock that the source is, or that it resolves to."""
+        return lock_of(self._session, self._source)
 
     def shipment_keys(self, interpreter: str | None) -> list[str]:
         """Return the keys of the laid-out shipments, none where SOURCE is not a lock file."""

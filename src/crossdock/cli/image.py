@@ -42,21 +42,24 @@ def command(**options: Any) -> int:
     No daemon and no emulation; the same inputs give the same digests on any machine. Every binary must fit its
     target, and every library that it needs must be in the base or in a wheel, before anything is sent.
     """
+    from crossdock.cli.gathering import Asked
     from crossdock.cli.image_session import ImageSession
-    from crossdock.cli.locking import lock_of, source_of
     from crossdock.pipeline.image import make_image, plan_image
+    from crossdock.pipeline.locked import Locked
 
     session = ImageSession(options)
     _check_outputs(session)
-    source = source_of(session, with_project=session.app is not None)
-    lock = lock_of(session, source)
-    request, means = session.request(lock), session.image_means()
-    planned = plan_image(lock, session.select(lock), request, means)
+    asked = Asked(session, with_project=session.app is not None)
+    locked = Locked(
+        targets=session.targets, keys=session.keys_of(asked), read=asked.lock, select=session.select_for
+    )
+    request, means = session.request(locked), session.image_means()
+    planned = plan_image(locked, request, means)
     if options["dry_run"]:
         from crossdock.cli.image_plan import tell_plan
 
         return tell_plan(session, planned, as_json=options["as_json"])
-    made = make_image(lock, planned, request, means)
+    made = make_image(locked, planned, request, means)
     _refuse(session, made)
     results = _deliver(session, made)
     session.write_base_lock()

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.build.pure import BuiltWheel
+    from crossdock.cli.gathering import Asked
     from crossdock.contents.base import BaseFacts
-    from crossdock.lock.model import Lock
     from crossdock.net.registry.client import Registry
     from crossdock.net.registry.reference import ImageReference
     from crossdock.oci.model import Platform
     from crossdock.pipeline.image import ImageMeans, ImageRequest, MadePlatform
+    from crossdock.pipeline.locked import Locked
     from crossdock.pipeline.taken_over import TakenOver
     from crossdock.project import Project
     from crossdock.ship.image.application import Application
@@ -273,6 +274,11 @@ class ImageSession(Session):
 
     # The pipeline
 
+    def keys_of(self, asked: Asked) -> list[str]:
+        """Return the key of what each target gets of a lock file, with whose code is left out of it."""
+        app = "" if self.app is None else str(self.app.resolve())
+        return [f"{key} {app}" for key in asked.keys]
+
     def compiler(self, python: Python) -> Interpreter:
         """Return an interpreter of this machine that compiles modules for a target's Python."""
         import shutil
@@ -295,7 +301,7 @@ class ImageSession(Session):
             compiler=self.compiler,
         )
 
-    def request(self, lock: Lock) -> ImageRequest:
+    def request(self, locked: Locked) -> ImageRequest:
         """Return what image is wanted."""
         from crossdock.pipeline.image import ImageRequest
         from crossdock.project import image_additions
@@ -313,7 +319,9 @@ class ImageSession(Session):
             options=self.image_options,
             application=self.application,
             metadata=self.app_project.metadata,
-            leave_out=lambda package: app is not None and is_project_itself(package, lock.directory, app),
+            leave_out=lambda package: (
+                app is not None and is_project_itself(package, locked.lock.directory, app)
+            ),
             added=added_entries(additions),
             revision=self.options.get("revision") or "",
             created=_created(),

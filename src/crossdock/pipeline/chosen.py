@@ -6,16 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossdock.archive.names import WheelName
-from crossdock.pipeline.hands import Hands, direct_url_of, wheel_key
+from crossdock.digest import Digest
+from crossdock.errors import CrossdockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from crossdock.digest import Digest
     from crossdock.lock.model import Lock, LockedPackage
     from crossdock.lock.select import Choice, Selection
     from crossdock.pipeline.hands import Means, WheelFile, WheelKey
+    from crossdock.store import Store
+
+_FACT = "chosen-wheels"
+#: Raised when what is remembered, or a rule that decides it, changes within a version.
+_FORM = 1
 
 #: Building and looking at the sizes of a few files; downloads have threads of their own.
 _WORKERS = 4
@@ -27,10 +31,10 @@ class ChosenWheel:
 
     `name` is normalized, `size` is the file's in bytes, `url` where it came from without a login.
     `direct_url` is the content of direct_url.json where one is due (PEP 610); `built_from` names the source
-    distribution it was built from here.
+    distribution it was built from here. `choice` is None where the lock was not read, see `remembered_wheels`.
     """
 
-    choice: Choice
+    choice: Choice | None
     name: str
     version: str
     filename: str
@@ -64,12 +68,58 @@ def choose_wheels(
     ]
 
 
+def remember_wheels(store: Store, key: str, wheels: Sequence[ChosenWheel]) -> None:
+    """Keep what a lock's bytes come to for a target; not where a source tree on this disk is among it."""
+    if any(wheel.choice is None or wheel.choice.package.directory for wheel in wheels):
+        return
+    rows = [
+        [
+            wheel.name,
+            wheel.version,
+            wheel.filename,
+            str(wheel.digest),
+            wheel.size,
+            wheel.url,
+            None if wheel.direct_url is None else wheel.direct_url.decode(),
+            wheel.built_from,
+        ]
+        for wheel in wheels
+    ]
+    store.put_fact(_FACT, f"{_FORM} {key}", rows)
+
+
+def remembered_wheels(store: Store, key: str) -> list[ChosenWheel] | None:
+    """Return what `remember_wheels` kept under a key, without choices, or None."""
+    rows = store.get_fact(_FACT, f"{_FORM} {key}")
+    if not isinstance(rows, list):
+        return None
+    try:
+        return [
+            ChosenWheel(
+                choice=None,
+                name=name,
+                version=version,
+                filename=filename,
+                digest=Digest.parse(digest),
+                size=size,
+                url=url,
+                direct_url=None if direct_url is None else direct_url.encode(),
+                built_from=built_from,
+            )
+            for name, version, filename, digest, size, url, direct_url, built_from in rows
+        ]
+    except (CrossdockError, ValueError, TypeError, AttributeError):
+        return None
+
+
 def _is_known(choice: Choice) -> bool:
     file = choice.file
     return file is not None and file.filename.endswith(".whl") and file.size is not None
 
 
 def _fetched(lock: Lock, choices: Iterable[Choice], means: Means) -> dict[WheelKey, WheelFile]:
+    from crossdock.pipeline.hands import Hands, wheel_key
+
     wanted = {wheel_key(choice): choice for choice in choices}
     if not wanted:
         return {}
@@ -78,6 +128,9 @@ def _fetched(lock: Lock, choices: Iterable[Choice], means: Means) -> dict[WheelK
 
 
 def _chosen(choice: Choice, files: dict[WheelKey, WheelFile]) -> ChosenWheel:
+    from crossdock.archive.names import WheelName
+    from crossdock.pipeline.hands import direct_url_of, wheel_key
+
     file = choice.file
     url = _public(file.url) if file is not None and file.url else None
     made = files.get(wheel_key(choice))

@@ -17,16 +17,16 @@ from crossdock.ship.image.own_layers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crossdock.lock.model import Lock
     from crossdock.pipeline.chosen import ChosenWheel
     from crossdock.pipeline.hands import Means
     from crossdock.pipeline.image import ImageMeans, PlannedPlatform
+    from crossdock.pipeline.locked import Locked
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.model import Layer
 
 
 def compiled_layers(
-    lock: Lock, planned: PlannedPlatform, application: Application, prefix: str, means: ImageMeans
+    locked: Locked, planned: PlannedPlatform, application: Application, prefix: str, means: ImageMeans
 ) -> tuple[list[Layer], Application, tuple[str, ...]]:
     """Return the layer of the wheels' compiled modules (none without wheels), the application with its own, and notes.
 
@@ -37,7 +37,7 @@ def compiled_layers(
 
     interpreter = means.compiler(planned.target.python)
     jobs = os.cpu_count() or 1
-    blobs = _Blobs(lock, planned, means.means)
+    blobs = _Blobs(locked, planned, means.means)
     groups = [
         wheel_modules(
             wheel.digest,
@@ -66,16 +66,17 @@ def compiled_layers(
 class _Blobs:
     """The files of the wheels, all fetched when the first is asked for."""
 
-    def __init__(self, lock: Lock, planned: PlannedPlatform, means: Means) -> None:
-        self._lock = lock
-        self._wheels = planned.wheels
+    def __init__(self, locked: Locked, planned: PlannedPlatform, means: Means) -> None:
+        self._locked = locked
+        self._planned = planned
         self._means = means
         self._found: dict[str, Path] = {}
 
     def of(self, wheel: ChosenWheel) -> Path:
         if not self._found:
-            wanted = {wheel_key(one.choice): one.choice for one in self._wheels}
+            choices = [self._locked.choice(self._planned.target, one) for one in self._planned.wheels]
+            wanted = {wheel_key(choice): choice for choice in choices}
             with ThreadPoolExecutor(4) as pool:
-                files = Hands(self._lock, self._means).prepare(wanted, pool, lambda file, _key: file)
+                files = Hands(self._locked.lock, self._means).prepare(wanted, pool, lambda file, _key: file)
             self._found = {str(file.digest): file.blob for file in files.values()}
         return self._found[str(wheel.digest)]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from crossdock import __version__
 from crossdock.digest import Digest
 from crossdock.errors import ImageError
-from crossdock.pipeline.chosen import choose_wheels
-from crossdock.pipeline.gather import refuse_native
+from crossdock.pipeline.chosen import choose_wheels, remember_wheels, remembered_wheels
 from crossdock.pipeline.layers import find_layers, make_layers, plan_layers
 from crossdock.ship.image.config import image_config, platform_of
 from crossdock.ship.image.entries import refuse_below_links
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
     from crossdock.build.metadata import ProjectMetadata
     from crossdock.contents.base import BaseFacts
     from crossdock.inspect.finding import Finding
-    from crossdock.lock.model import Lock, LockedPackage
-    from crossdock.lock.select import Selection
+    from crossdock.lock.model import LockedPackage
     from crossdock.oci.model import Platform
     from crossdock.pipeline.chosen import ChosenWheel
     from crossdock.pipeline.hands import Means
     from crossdock.pipeline.layers import PlannedLayer
+    from crossdock.pipeline.locked import Locked
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.bytecode import Interpreter
     from crossdock.ship.image.entries import Entry
@@ -123,43 +122,57 @@ class PlannedPlatform:
     notes: tuple[str, ...]
 
 
-def plan_image(
-    lock: Lock, selections: Sequence[Selection], request: ImageRequest, means: ImageMeans
-) -> list[PlannedPlatform]:
+def plan_image(locked: Locked, request: ImageRequest, means: ImageMeans) -> list[PlannedPlatform]:
     """Return what each platform's image consists of; of wheels only those are fetched whose size no lock tells.
 
     Raises `LockError` for a package without a fitting file, and what opening a base raises.
     """
-    for selection in selections:
-        selection.require()
-        refuse_native(lock, selection, means.means)
-    chosen = choose_wheels(lock, selections, means.means, leave_out=request.leave_out)
     planned = []
-    for selection, wheels in zip(selections, chosen, strict=True):
-        platform = platform_of(selection.target)
-        base = means.open_base(selection.target, platform)
+    for target, (wheels, notes) in zip(locked.targets, _chosen(locked, request, means), strict=True):
+        platform = platform_of(target)
+        base = means.open_base(target, platform)
         layers = plan_layers(
             wheels,
-            target=selection.target,
+            target=target,
             prefix=request.options.prefix,
             layers_below=len(base.layers),
             most=request.options.max_layers,
         )
         planned.append(
             PlannedPlatform(
-                target=selection.target,
+                target=target,
                 platform=platform,
                 base=base,
                 wheels=tuple(wheels),
                 layers=tuple(layers),
-                notes=selection.notes,
+                notes=notes,
             )
         )
     return planned
 
 
+def _chosen(
+    locked: Locked, request: ImageRequest, means: ImageMeans
+) -> list[tuple[list[ChosenWheel], tuple[str, ...]]]:
+    """Return the wheels of each target and what the user should hear, from memory where the lock decides it."""
+    store = means.means.store
+    known = [remembered_wheels(store, key) for key in locked.keys]
+    if known and len(known) == len(locked.targets) and all(wheels is not None for wheels in known):
+        return [(wheels or [], ()) for wheels in known]
+    from crossdock.pipeline.gather import refuse_native  # what compiles is told by reading the lock
+
+    for selection in locked.selections:
+        selection.require()
+        refuse_native(locked.lock, selection, means.means)
+    chosen = choose_wheels(locked.lock, locked.selections, means.means, leave_out=request.leave_out)
+    for selection, key, wheels in zip(locked.selections, locked.keys, chosen, strict=False):
+        if not selection.notes:
+            remember_wheels(store, key, wheels)
+    return [(wheels, one.notes) for one, wheels in zip(locked.selections, chosen, strict=True)]
+
+
 def make_image(
-    lock: Lock, planned: Sequence[PlannedPlatform], request: ImageRequest, means: ImageMeans
+    locked: Locked, planned: Sequence[PlannedPlatform], request: ImageRequest, means: ImageMeans
 ) -> MadeImage:
     """Return the image that was planned, every layer in the store or in the previous image.
 
@@ -168,8 +181,8 @@ def make_image(
     """
     everything = [layer for one in planned for layer in one.layers]
     found = find_layers(everything, means.means, previous=means.previous.recorded)
-    layers = make_layers(lock, everything, found, means.means, prefix=request.options.prefix)
-    made = [_platform(lock, one, layers, request, means) for one in planned]
+    layers = make_layers(locked, everything, found, means.means, prefix=request.options.prefix)
+    made = [_platform(locked, one, layers, request, means) for one in planned]
     annotations = _annotations(request, planned[0].base)
     image = image_index([one.image for one in made], annotations)
     return MadeImage(image=image, platforms=tuple(made))
@@ -183,7 +196,7 @@ def _annotations(request: ImageRequest, base: BaseImage) -> dict[str, str]:
 
 
 def _platform(
-    lock: Lock,
+    locked: Locked,
     planned: PlannedPlatform,
     layers: dict[str, RecordedLayer],
     request: ImageRequest,
@@ -193,7 +206,7 @@ def _platform(
     records = tuple(record for one in recorded for record in one.records)
     refuse_collisions(records)
     facts = means.base_facts(planned.base)
-    own, application, notes = _own_layers(lock, planned, facts, request, means)
+    own, application, notes = _own_layers(locked, planned, facts, request, means)
     everything = [*(one.layer for one in recorded), *own]
     config = image_config(
         planned.base,
@@ -221,7 +234,7 @@ def _platform(
 
 
 def _own_layers(
-    lock: Lock, planned: PlannedPlatform, facts: BaseFacts, request: ImageRequest, means: ImageMeans
+    locked: Locked, planned: PlannedPlatform, facts: BaseFacts, request: ImageRequest, means: ImageMeans
 ) -> tuple[list[Layer], Application, tuple[str, ...]]:
     """Return the layers above the wheels: environment, compiled modules, application."""
     from crossdock.contents.base import python_for
@@ -237,7 +250,7 @@ def _own_layers(
     if request.options.bytecode:
         from crossdock.pipeline.compiled import compiled_layers  # asked for by few
 
-        layer, application, notes = compiled_layers(lock, planned, application, prefix, means)
+        layer, application, notes = compiled_layers(locked, planned, application, prefix, means)
         own += layer
     if application.entries:
         refuse_below_links(application.entries, lambda path: f"/{path}" in facts.links)

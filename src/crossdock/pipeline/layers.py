@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from crossdock.pipeline.hands import Hands, wheel_key
 from crossdock.ship.image.grouping import Group, group_wheels
 from crossdock.ship.image.kept_layers import LayerName, find_records, make_wheel_layer
 from crossdock.ship.image.model import LayerKind
@@ -16,9 +15,10 @@ from crossdock.ship.image.wheel_layer import KeyPart, WheelSource, wheel_layer_k
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from crossdock.lock.model import Lock
+    from crossdock.lock.select import Choice
     from crossdock.pipeline.chosen import ChosenWheel
     from crossdock.pipeline.hands import Means, WheelFile, WheelKey
+    from crossdock.pipeline.locked import Locked
     from crossdock.ship.image.kept_layers import RecordedLayer
     from crossdock.target.model import Target
 
@@ -53,6 +53,7 @@ class _Waiting:
     """A layer some of whose wheels are on their way."""
 
     planned: PlannedLayer
+    wheels: dict[WheelKey, ChosenWheel]
     missing: set[WheelKey]
     files: dict[WheelKey, WheelFile] = field(default_factory=dict)
 
@@ -75,7 +76,7 @@ def find_layers(
 
 
 def make_layers(
-    lock: Lock,
+    locked: Locked,
     planned: Sequence[PlannedLayer],
     found: Mapping[str, RecordedLayer],
     means: Means,
@@ -89,27 +90,40 @@ def make_layers(
     waiting = {one.name.key: one for one in planned if one.name.key not in found}
     if not waiting:
         return dict(found)
-    crew = _Crew(list(waiting.values()), means, prefix)
-    wanted = {wheel_key(wheel.choice): wheel.choice for one in waiting.values() for wheel in one.group.wheels}
+    from crossdock.pipeline.hands import Hands, wheel_key  # a run that changes nothing fetches nothing
+
+    choices = {
+        key: [locked.choice(one.target, wheel) for wheel in one.group.wheels] for key, one in waiting.items()
+    }
+    wanted = {wheel_key(choice): choice for some in choices.values() for choice in some}
+    layers = [_waiting(one, choices[key]) for key, one in waiting.items()]
+    crew = _Crew(layers, means, prefix)
     with ThreadPoolExecutor(_WRITERS) as pool, ThreadPoolExecutor(_WRITERS) as writers:
         try:
-            Hands(lock, means).prepare(wanted, pool, lambda file, key: crew.arrived(file, key, writers))
+            Hands(locked.lock, means).prepare(
+                wanted, pool, lambda file, key: crew.arrived(file, key, writers)
+            )
             return {**found, **crew.results()}
         except BaseException:
             crew.stop()
             raise
 
 
+def _waiting(planned: PlannedLayer, choices: Sequence[Choice]) -> _Waiting:
+    from crossdock.pipeline.hands import wheel_key
+
+    keys = [wheel_key(choice) for choice in choices]
+    return _Waiting(planned, dict(zip(keys, planned.group.wheels, strict=True)), set(keys))
+
+
 class _Crew:
     """Writes each layer when the last of its wheels has arrived."""
 
-    def __init__(self, planned: Sequence[PlannedLayer], means: Means, prefix: str) -> None:
+    def __init__(self, layers: Sequence[_Waiting], means: Means, prefix: str) -> None:
         self._means = means
         self._prefix = prefix
         self._lock = threading.Lock()
-        self._layers = [
-            _Waiting(one, {wheel_key(wheel.choice) for wheel in one.group.wheels}) for one in planned
-        ]
+        self._layers = layers
         self._futures: dict[str, Future[RecordedLayer]] = {}
 
     def arrived(self, file: WheelFile, key: WheelKey, writers: ThreadPoolExecutor) -> None:
@@ -140,11 +154,11 @@ class _Crew:
                 name=wheel.name,
                 filename=wheel.filename,
                 digest=wheel.digest,
-                blob=layer.files[wheel_key(wheel.choice)].blob,
+                blob=layer.files[key].blob,
                 direct_url=wheel.direct_url,
                 allow_bad_record=wheel.name in self._means.allow_bad_record,
             )
-            for wheel in planned.group.wheels
+            for key, wheel in layer.wheels.items()
         ]
         return make_wheel_layer(
             self._means.store, planned.name, sources, target=planned.target, prefix=self._prefix
