@@ -111,8 +111,44 @@ def _short(file: InstalledFile) -> str:
 
 def encode_records(records: Sequence[WheelRecord]) -> bytes:
     """Return records as one gzip member: the same bytes for the same records, everywhere."""
-    plain = canonical_json({"wheels": [record.to_json() for record in records]})
-    return gzipwrite.wrap(deflate.compact(plain), plain)
+    packer = _Packer()
+    packer.text(b'{"wheels":[')
+    for number, record in enumerate(records):
+        value = record.to_json()
+        paths = value.pop("paths")
+        packer.text(b"," if number else b"")
+        # Thousands of paths in order need no search for what repeats.
+        packer.text(canonical_json(value)[:-1] + b',"paths":{')
+        packer.paths(paths)
+        packer.text(b"}}")
+    packer.text(b"]}")
+    return packer.finish()
+
+
+class _Packer:
+    """JSON that is encoded while it is written."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._rows = deflate.Rows()
+
+    def text(self, text: bytes) -> None:
+        self._parts.append(text)
+        self._rows.text(text)
+
+    def paths(self, paths: Mapping[str, str]) -> None:
+        rows = self._rows
+        for number, (path, short) in enumerate(sorted(paths.items())):
+            name = b"%s%s" % (b"," if number else b"", json.dumps(path, ensure_ascii=False).encode())
+            digits = short.encode()
+            self._parts += (name, b':"', digits, b'"')
+            rows.like(name)
+            rows.again(b':"')
+            rows.plain(digits)
+            rows.plain(b'"')
+
+    def finish(self) -> bytes:
+        return gzipwrite.wrap(self._rows.finish(), b"".join(self._parts))
 
 
 def decode_records(packed: bytes) -> tuple[WheelRecord, ...]:
