@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossdock.cli.image_session import ImageSession
-    from crossdock.pipeline.image import MadeImage
+    from crossdock.pipeline.image import MadeImage, MadePlatform
     from crossdock.ship.image.model import Image, Layer
+    from crossdock.ship.image.outputs import LayoutChange
     from crossdock.ship.image.publish import Published
 
 #: Where the report's lines end when standard error is no terminal.
@@ -92,12 +93,23 @@ def _refuse(session: ImageSession, made: MadeImage) -> None:
     for one in made.platforms:
         for text in one.notes:
             warn(text)
+        session.tell(_proof_words(one))
         findings = [finding.to_json() for finding in one.findings]
         facts = {"findings": findings, "target": f"{one.image.target.name} on {one.facts.name}"}
         refuse_findings(facts, session.accepted)
         for finding in one.findings:
             if finding.severity == "warning":
                 warn(str(finding))
+
+
+def _proof_words(made: MadePlatform) -> str:
+    """Say what is in a platform's image and what was proven of it, and what runs at every start of Python."""
+    binaries = sum(len(record.binaries) for record in made.records)
+    errors = sum(finding.severity == "error" for finding in made.findings)
+    proof = f"{binaries} binaries read, {errors} findings" if errors else f"{binaries} binaries fit"
+    hooks = [f"{path} ({record.name})" for record in made.records for path in record.start_up_hooks]
+    lines = [f"{made.image.platform}: {len(made.records)} packages; {proof} {made.facts.name}"]
+    return "\n".join([*lines, *(f"runs at every start of Python: {hook}" for hook in hooks)])
 
 
 def _deliver(session: ImageSession, made: MadeImage) -> dict[str, Any]:
@@ -126,8 +138,9 @@ def _deliver(session: ImageSession, made: MadeImage) -> dict[str, Any]:
     return results
 
 
-def _layout_words(change: Any) -> str:
-    return ", ".join(f"{count} {word}" for word, count in change._asdict().items() if count)
+def _layout_words(change: LayoutChange) -> str:
+    words = f"{change.written} blobs written ({human_size(change.bytes_written)})"
+    return f"{words}, {change.kept} there already" if change.kept else words
 
 
 def _names(session: ImageSession) -> list[str]:

@@ -241,9 +241,14 @@ class ImageSession(Session):
         return open_base(self.base_spec or default_base(target), target, platform, means)
 
     def base_facts(self, base: BaseImage) -> BaseFacts:
-        """Return what a base brings; its layers are read once."""
-        from crossdock.contents.base import base_facts
+        """Return what a base brings; its layers are read once, or not at all where the previous image tells it."""
+        from crossdock.contents.base import FACTS_KIND, base_facts, facts_key
 
+        key = facts_key([(layer.descriptor.digest, layer.diff_id) for layer in base.layers], base.config)
+        if self.store.get_fact(FACTS_KIND, key) is None:
+            told = self.previous.base_facts(key)
+            if told is not None:
+                self.store.put_fact(FACTS_KIND, key, told)
         layers = [(layer.descriptor, layer.diff_id, layer.source) for layer in base.layers]
         name = self.base_spec or base.name or "the base"
         return base_facts(layers, base.config, name=name, store=self.store)

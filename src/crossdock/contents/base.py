@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 #: Raised whenever the same layers would give other facts.
 _VERSION = "1"
-_KIND = "base-facts"
+#: The kind under which the store keeps facts of images, by `facts_key`.
+FACTS_KIND = "base-facts"
 _ID = re.compile(r"[0-9]{1,10}")
 
 
@@ -88,12 +89,9 @@ def base_facts(
     count. A layer's source is asked only where the store does not know the layer. `name` is what messages call the
     image. Raise `ImageError` or `ArchiveError` as `crossdock.contents.layer.layer_facts` does.
     """
-    environment = environment_of(config)
-    platform = Platform.from_json({key: config.get(key) or "" for key in ("os", "architecture", "variant")})
-    told = [environment.get("PATH", DEFAULT_PATH), environment.get("LD_LIBRARY_PATH", "")]
-    blobs = [[str(descriptor.digest), str(diff_id)] for descriptor, diff_id, _ in layers]
-    key = hashlib.sha256(canonical_json([_VERSION, blobs, told, platform.to_json()])).hexdigest()
-    known = None if store is None else _from_json(store.get_fact(_KIND, key), name, platform)
+    environment, platform = environment_of(config), _platform(config)
+    key = facts_key([(descriptor.digest, diff_id) for descriptor, diff_id, _ in layers], config)
+    known = None if store is None else facts_from_json(store.get_fact(FACTS_KIND, key), name, platform)
     if known is not None:
         return known
     # Most runs know their base: what reads one is loaded by those that do not.
@@ -105,8 +103,21 @@ def base_facts(
         tree.add(layer_facts(descriptor, diff_id, source, store=store))
     facts = facts_of(tree, environment, platform, name=name)
     if store is not None:
-        store.put_fact(_KIND, key, _to_json(facts))
+        store.put_fact(FACTS_KIND, key, facts_to_json(facts))
     return facts
+
+
+def facts_key(layers: Sequence[tuple[Digest, Digest]], config: Mapping[str, Any]) -> str:
+    """Return what the facts of an image are a function of: its layers' digests and diff IDs, and its config."""
+    environment = environment_of(config)
+    told = [environment.get("PATH", DEFAULT_PATH), environment.get("LD_LIBRARY_PATH", "")]
+    blobs = [[str(digest), str(diff_id)] for digest, diff_id in layers]
+    value = canonical_json([_VERSION, blobs, told, _platform(config).to_json()])
+    return hashlib.sha256(value).hexdigest()
+
+
+def _platform(config: Mapping[str, Any]) -> Platform:
+    return Platform.from_json({key: config.get(key) or "" for key in ("os", "architecture", "variant")})
 
 
 def facts_of(tree: Tree, environment: Mapping[str, str], platform: Platform, *, name: str) -> BaseFacts:
@@ -225,7 +236,8 @@ def _os_release(tree: Tree) -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
 
 
-def _to_json(facts: BaseFacts) -> dict[str, Any]:
+def facts_to_json(facts: BaseFacts) -> dict[str, Any]:
+    """Return JSON-ready values; the name is not among them."""
     libraries = facts.libraries
     return {
         "libraries": sorted(libraries.sonames),
@@ -239,8 +251,8 @@ def _to_json(facts: BaseFacts) -> dict[str, Any]:
     }
 
 
-def _from_json(value: Any, name: str, platform: Platform) -> BaseFacts | None:
-    """Read what `_to_json` wrote; None for anything else."""
+def facts_from_json(value: Any, name: str, platform: Platform) -> BaseFacts | None:
+    """Read what `facts_to_json` wrote; None for anything else."""
     try:
         libc = value["libc"]
         return BaseFacts(

@@ -17,7 +17,7 @@ from crossdock.ship.image.kept_layers import find_layer
 from crossdock.ship.image.manifest import image_index, platform_image, standard_annotations
 from crossdock.ship.image.model import LayerKind
 from crossdock.ship.image.own_layers import entries_layer, entries_name
-from crossdock.ship.image.records import records_attachment, records_blob, refuse_collisions
+from crossdock.ship.image.records import base_blob, records_attachment, records_blob, refuse_collisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crossdock.contents.base import BaseFacts
     from crossdock.inspect.finding import Finding
     from crossdock.lock.model import LockedPackage
+    from crossdock.oci.blob import Blob
     from crossdock.oci.model import Platform
     from crossdock.pipeline.chosen import ChosenWheel
     from crossdock.pipeline.hands import Means
@@ -231,6 +232,13 @@ def _platform(
     )
     kept = records_attachment(image.descriptor, [records_blob(one.packed, one.layer.key) for one in recorded])
     return replace(made, image=replace(image, attachments=(kept, *request.attach(made))))
+
+
+def _base_blob(base: BaseImage, facts: BaseFacts) -> Blob:
+    from crossdock.contents.base import facts_key, facts_to_json
+
+    key = facts_key([(layer.descriptor.digest, layer.diff_id) for layer in base.layers], base.config)
+    return base_blob(facts_to_json(facts), key)
 
 
 def _own_layers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import CrossdockError
 from crossdock.oci.blob import Blob, read_blob
@@ -11,7 +11,7 @@ from crossdock.oci.model import Manifest, parse_manifest
 from crossdock.ship.image.annotations import KEY
 from crossdock.ship.image.kept_layers import RecordedLayer, known_digest
 from crossdock.ship.image.previous import compare_with_store
-from crossdock.ship.image.records import ARTIFACT_TYPE, decode_records
+from crossdock.ship.image.records import ARTIFACT_TYPE, base_key, decode_base, decode_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -69,6 +69,17 @@ class TakenOver:
 
         unpacked = in_threads(self._unpack, wanted, threads=_THREADS)
         return {one.layer.key: one for one in unpacked if one is not None}
+
+    def base_facts(self, key: str) -> Any:
+        """Return the facts of a base as `facts_to_json` gave them, None if it has none under this key."""
+        blob = self._records.get(base_key(key))
+        if blob is None:
+            return None
+        try:
+            return decode_base(read_blob(blob.descriptor, blob.source, _LARGEST))
+        except CrossdockError as error:
+            self._unusable(error)
+            return None
 
     @cached_property
     def _records(self) -> Mapping[str, Blob]:

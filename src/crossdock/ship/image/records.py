@@ -34,6 +34,8 @@ _MEDIA_TYPE = "application/vnd.crossdock.wheel-records.v1+json+gzip"
 _EMPTY = b"{}"
 #: Records of a layer that unpack to more are refused: a wheel of 13,000 files has 2 MiB.
 _LARGEST = 64 << 20
+#: What stands before the key of a base's facts.
+_BASE = "base-facts "
 #: Hex digits of a file's hash that tell two files apart that lie in one place; not a proof, and not used as one.
 _DIGITS = 16
 
@@ -154,11 +156,7 @@ class _Packer:
 def decode_records(packed: bytes) -> tuple[WheelRecord, ...]:
     """Read what `encode_records` gave; raise `ImageError` (E-IMAGE-RECORDS) for anything else."""
     try:
-        engine = zlib.decompressobj(31)
-        plain = engine.decompress(packed, _LARGEST)
-        if not engine.eof:
-            raise ValueError("too large, or cut off")  # noqa: TRY301  # one text for all that is wrong with it
-        return tuple(map(WheelRecord.from_json, json.loads(plain)["wheels"]))
+        return tuple(map(WheelRecord.from_json, json.loads(_unpacked(packed))["wheels"]))
     except (
         zlib.error,
         ValueError,
@@ -168,17 +166,48 @@ def decode_records(packed: bytes) -> tuple[WheelRecord, ...]:
         RecursionError,
         CrossdockError,
     ) as error:
-        raise ImageError(
-            f"broken records of a layer: {error}",
-            code="E-IMAGE-RECORDS",
-            hint="build without the previous image: `--previous none`",
-        ) from error
+        raise _broken(error) from error
+
+
+def _unpacked(packed: bytes) -> bytes:
+    engine = zlib.decompressobj(31)
+    plain = engine.decompress(packed, _LARGEST)
+    if not engine.eof:
+        raise ValueError("too large, or cut off")
+    return plain
+
+
+def _broken(error: Exception) -> ImageError:
+    return ImageError(
+        f"broken records of a layer: {error}",
+        code="E-IMAGE-RECORDS",
+        hint="build without the previous image: `--previous none`",
+    )
 
 
 def records_blob(packed: bytes, key: str) -> Blob:
     """Return encoded records of the layer with this key as a blob of the artifact."""
     descriptor = Descriptor.of(packed, _MEDIA_TYPE, annotations={KEY: key})
     return Blob(descriptor=descriptor, source=BytesSource(packed))
+
+
+def base_blob(value: object, key: str) -> Blob:
+    """Return the facts of a base, JSON-ready, as a blob of the artifact; `key` is what they are a function of."""
+    plain = canonical_json(value)
+    return records_blob(gzipwrite.wrap(deflate.compact(plain), plain), _BASE + key)
+
+
+def base_key(key: str) -> str:
+    """Return the key that the facts of a base have in the artifact."""
+    return _BASE + key
+
+
+def decode_base(packed: bytes) -> Any:
+    """Read what `base_blob` packed; raise `ImageError` (E-IMAGE-RECORDS) for what is no JSON."""
+    try:
+        return json.loads(_unpacked(packed))
+    except (zlib.error, ValueError, RecursionError) as error:
+        raise _broken(error) from error
 
 
 def records_attachment(subject: Descriptor, records: Sequence[Blob]) -> Attachment:
