@@ -150,7 +150,11 @@ def installed_files(
             content = rewrite_script(original, target, layout.interpreter)
             if content == original and item.executable:
                 # Programs of many megabytes lie there as well: what is not rewritten is not held either.
-                files.append(InstalledFile(path, item.sha256, item.size, True, None, shareable=False))
+                files.append(
+                    InstalledFile(
+                        path, item.sha256, item.size, executable=True, content=None, shareable=False
+                    )
+                )
             else:
                 files.append(_made(path, content, executable=True))
         else:
