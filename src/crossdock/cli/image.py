@@ -70,6 +70,10 @@ def command(**options: Any) -> int:
         from crossdock.cli.image_json import image_json
 
         click.echo(json.dumps({"image": image_json(made), **results}, indent=2))
+    else:
+        # For scripts: what runs is named by digest, a tag may point elsewhere by then.
+        for name in dict.fromkeys(one.place for one in session.destinations):
+            click.echo(f"{name}@{results['pushed']['digest']}")
     return 0
 
 
@@ -179,8 +183,8 @@ def _push(session: ImageSession, image: Image) -> dict[str, Any]:
         image = signed(session, image)
     done = publish(image, session.destinations, session.registry)
     for name in done.references:
-        word = "unchanged" if name in done.unchanged else "pushed"
-        session.tell(f"{word} {name}")
+        if name.tag:
+            session.tell(f"{'unchanged' if name in done.unchanged else 'pushed'} {name}")
     session.tell(_pushed_words(done))
     return {
         "references": [str(name) for name in done.references],
