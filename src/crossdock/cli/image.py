@@ -118,13 +118,13 @@ def _proof_words(made: MadePlatform) -> str:
 
 def _deliver(session: ImageSession, made: MadeImage) -> dict[str, Any]:
     """Write, load and push, in this order: what others see comes last."""
-    from crossdock.ship.image.outputs import write_archive, write_layout
-
     image = made.image
     results: dict[str, Any] = {}
     names = _names(session)
     written: list[dict[str, Any]] = []
     for path in session.outputs:
+        from crossdock.ship.image.outputs import write_archive, write_layout  # not for a push
+
         if path.name.endswith(".tar"):
             size = write_archive(image, path, names=names)
             session.tell(f"{path}: {human_size(size)}")
@@ -216,9 +216,11 @@ def _pushed_words(done: Published) -> str:
 
 def _report(session: ImageSession, image: Image) -> None:
     """Say where the bytes are, on the terminal, and on a page if one is asked for."""
+    page = session.options["report"]
+    if session.quiet and not page:
+        return
     from crossdock.ship.image.report import report_html, report_text
 
-    page = session.options["report"]
     before = _before(session) if page else None
     if not session.quiet:
         note(report_text(image, before, width=_width()).rstrip())

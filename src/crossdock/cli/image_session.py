@@ -136,7 +136,17 @@ class ImageSession(Session):
         )
 
     def application(self, target: Target) -> Application:
-        """Return the application for a target."""
+        """Return the application for a target; it is the same for all targets of one Python."""
+        known = self._applications.get(target.python)
+        if known is None:
+            known = self._applications[target.python] = self._application(target)
+        return known
+
+    @cached_property
+    def _applications(self) -> dict[Python, Application]:
+        return {}
+
+    def _application(self, target: Target) -> Application:
         from crossdock.ship.image import application as kinds
 
         options, path = self.image_options, self.app

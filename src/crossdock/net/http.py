@@ -85,7 +85,7 @@ class Http:
             keyring=self.settings.keyring,
             environ=self.settings.environ,
         )
-        self._pools: dict[tuple[str | None, bool], Any] = {}
+        self._pools: dict[tuple[str | None, bool, bool], Any] = {}
         self._contexts: dict[bool, Any] = {}
         self._lock = threading.Lock()
 
@@ -262,12 +262,15 @@ class Http:
     def _pool(self, origin: Origin, *, direct: bool) -> Any:
         proxy = None if direct else proxy_for(origin, self.settings.proxies)
         verify = not self._is_trusted(origin)
+        # Reading the authorities takes 35 ms, which a server without TLS need not cost.
+        plain = proxy is None and origin.scheme == "http"
+        key = (proxy, verify, plain)
         with self._lock:
-            if (proxy, verify) not in self._pools:
-                self._pools[proxy, verify] = self._make_pool(proxy, verify=verify)
-            return self._pools[proxy, verify]
+            if key not in self._pools:
+                self._pools[key] = self._make_pool(proxy, verify=verify, plain=plain)
+            return self._pools[key]
 
-    def _make_pool(self, proxy: str | None, *, verify: bool) -> Any:
+    def _make_pool(self, proxy: str | None, *, verify: bool, plain: bool) -> Any:
         # 65 ms to import: only when something is really sent.
         import urllib3
 
@@ -276,13 +279,14 @@ class Http:
         if not verify:
             # The user named the host as trusted; saying so again at each request helps nobody.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        context = make_context(self.settings, verify=verify)
         common: dict[str, Any] = {
             "num_pools": 32,
             "maxsize": self.settings.connections,
             "timeout": urllib3.Timeout(connect=self.settings.timeout, read=self.settings.timeout),
-            "ssl_context": context,
         }
+        if plain:
+            return urllib3.PoolManager(**common)
+        common["ssl_context"] = make_context(self.settings, verify=verify)
         if not verify:
             common["cert_reqs"] = "CERT_NONE"
             common["assert_hostname"] = False
