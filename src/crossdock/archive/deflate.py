@@ -38,7 +38,9 @@ _DISTANCE_EXTRA = (0, 0, *(extra for extra in range(14) for _ in range(2)))
 _WORDS = re.compile(rb"\w+|\W")
 #: How many bytes must be alike for a match to be tried, and how far it may reach.
 _KEY, _REACH = 5, 1024
-_ZERO_RUN = re.compile(rb"\0{5,}")
+_ZERO_RUN = re.compile(rb"(\0{5,})")
+#: Where a tar header's kind stands before its end. What follows is the same for most, so it is encoded once.
+_TAIL = 356
 
 
 def stored(data: bytes) -> bytes:
@@ -72,21 +74,36 @@ def headers(data: bytes) -> bytes:
 
     Bytes from 128 on are stored: the fixed code would take nine bits for them.
     """
-    return _packed(_fixed_block(data)) if data.isascii() else stored(data)
+    return _packed(f"1{_fixed_block(data)}") if data.isascii() else stored(data)
 
 
 def _fixed_block(data: bytes) -> str:
-    """Return a final block of the fixed code; every byte must be below 128."""
-    bits = ["110"]  # BFINAL 1, BTYPE 01 with its lowest bit first
+    """Return a block of the fixed code without its first bit, BFINAL; every byte must be below 128."""
+    head, tail = data[:-_TAIL], data[-_TAIL:]
+    if not head or not head[-1] or not tail[0]:  # A run of zeros is not cut in two.
+        head, tail = data, b""
+    # BTYPE 01 with its lowest bit first, and the end of the block, which is seven zeros.
+    return "".join(("10", *_fixed_runs(head), *(_fixed_tail(tail) if tail else ()), "0000000"))
+
+
+def _fixed_runs(data: bytes) -> list[str]:
+    """Return text and runs of zeros in the fixed code, where a run is a zero and matches at distance 1."""
+    parts = _ZERO_RUN.split(data)
+    # All text becomes bits at once, with the first zero of each run between, and is cut up again.
+    literals = _fixed_text(b"\0".join(parts[::2]))
+    bits: list[str] = []
     done = 0
-    for run in _ZERO_RUN.finditer(data):
-        start, end = run.span()
-        bits.append(_fixed_text(data[done : start + 1]))
-        bits.append(_zeros(end - start - 1))
+    for text, run in zip(parts[::2], parts[1::2], strict=False):
+        end = done + 8 * (len(text) + 1)
+        bits += (literals[done:end], _zeros(len(run) - 1))
         done = end
-    bits.append(_fixed_text(data[done:]))
-    bits.append("0000000")
-    return "".join(bits)
+    bits.append(literals[done:])
+    return bits
+
+
+@lru_cache(maxsize=256)
+def _fixed_tail(data: bytes) -> tuple[str, ...]:
+    return ("".join(_fixed_runs(data)),)
 
 
 def _packed(bits: str) -> bytes:
@@ -101,10 +118,11 @@ class Rows:
     then `finish`.
     """
 
-    __slots__ = ("_bits", "_pending", "_place", "_previous", "_previous_place", "_seen")
+    __slots__ = ("_bits", "_literals", "_pending", "_place", "_previous", "_previous_place", "_seen")
 
     def __init__(self) -> None:
         self._bits: list[str] = [_prologue()]
+        self._literals = _literals().__getitem__
         self._place = 0
         self._seen: dict[bytes, int] = {}
         self._previous = b""
@@ -118,17 +136,18 @@ class Rows:
             return
         if self._pending[1]:
             self._flush()
-        self._bits.append("".join(map(_literals().__getitem__, text)))
+        self._bits.append("".join(map(self._literals, text)))
         self._place += len(text)
 
     def again(self, text: bytes) -> None:
         """Write bytes that were perhaps written before by this method; they are remembered for the next time."""
-        last = self._seen.get(text)
-        self._seen[text] = self._place
-        if last is None or self._place - last > _WINDOW or len(text) < _SHORTEST:
+        place = self._place
+        distance = place - self._seen.get(text, -_WINDOW - 1)
+        self._seen[text] = place
+        if distance > _WINDOW or len(text) < _SHORTEST:
             self.plain(text)
         else:
-            self._match(self._place - last, len(text))
+            self._match(distance, len(text))
 
     def like(self, text: bytes) -> None:
         """Write bytes that begin like those given to this method the last time: paths in order."""
@@ -175,24 +194,21 @@ class Rows:
         if self._pending[1]:
             self._flush()
         # A block of its own, not the final one: matches count from where the rows began.
-        before = f"0{_fixed_block(header)[1:]}" if header else ""
+        before = f"0{_fixed_block(header)}" if header else ""
         return _packed("".join((before, *self._bits, _end())))
 
     def _match(self, distance: int, length: int) -> None:
         self._place += length
-        if self._pending[0] == distance:
-            self._pending = (distance, self._pending[1] + length)
-            return
-        if self._pending[1]:
-            self._flush()
+        before = self._pending
+        if before[0] == distance:
+            length += before[1]
+        elif before[0]:
+            self._bits.append(_match_bits(*before))
         self._pending = (distance, length)
 
     def _flush(self) -> None:
-        distance, length = self._pending
+        self._bits.append(_match_bits(*self._pending))
         self._pending = (0, 0)
-        for part in _split(length):
-            self._bits.append(_length_bits()[part])
-            self._bits.append(_distance_bits(distance))
 
 
 def _split(length: int) -> Iterable[int]:
@@ -237,6 +253,13 @@ def _length_bits() -> tuple[str, ...]:
 def _length(length: int, codes: tuple[str, ...]) -> str:
     index = bisect_right(_LENGTH_BASES, length) - 1
     return codes[257 + index] + _extra(length - _LENGTH_BASES[index], _LENGTH_EXTRA[index])
+
+
+@lru_cache(maxsize=_WINDOW)
+def _match_bits(distance: int, length: int) -> str:
+    """Return as many matches as it takes."""
+    far = _distance_bits(distance)
+    return "".join(f"{_length_bits()[part]}{far}" for part in _split(length))
 
 
 @lru_cache(maxsize=_WINDOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+from zlib import adler32
 
 from crossdock.safepath import PathRules, PathSet, parse_member_path
 
@@ -17,6 +18,18 @@ MTIME = 315_532_800
 _NAME, _PREFIX = 100, 155
 _MAX_OCTAL = 8**11
 _RECORD = 10_240
+#: Name, mode, owner and group, size, date, blanks for the checksum, kind, link, magic and version, no names of owner
+#: and group, no device, prefix.
+_HEADER = b"".join(
+    (
+        b"%b%07o\0%07o\0%07o\0%011o\0%011o\0        %b%b",
+        b"ustar\x0000",
+        bytes(64),
+        b"0000000\x000000000\0",
+        b"%b",
+        bytes(12),
+    )
+)
 
 
 class Sink(Protocol):
@@ -96,25 +109,20 @@ def _block(  # noqa: PLR0917  # the fields in their order
     link: bytes,
     owner: tuple[int, int] = (0, 0),
 ) -> bytes:
-    fields = (
+    header = _HEADER % (
         name.ljust(_NAME, b"\0"),
-        b"%07o\0" % mode,
-        b"%07o\0" % owner[0],
-        b"%07o\0" % owner[1],
-        b"%011o\0" % size,
-        b"%011o\0" % mtime,
-        b" " * 8,
+        mode,
+        *owner,
+        size,
+        mtime,
         kind,
         link.ljust(_NAME, b"\0"),
-        b"ustar\x0000",
-        bytes(64),
-        b"%07o\0" % 0,
-        b"%07o\0" % 0,
         prefix.ljust(_PREFIX, b"\0"),
-        bytes(12),
     )
-    header = b"".join(fields)
-    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+    # The lower half of Adler-32 is one more than the sum of all bytes, modulo 65521, which no header reaches: names
+    # that are not ASCII have no prefix.
+    checksum = (adler32(header) & 0xFFFF) - 1
+    return b"%b%06o\0 %b" % (header[:148], checksum, header[156:])
 
 
 class TarWriter:

@@ -77,8 +77,8 @@ class ContentsTable:
         self._first = False
         text = (
             path.encode()
-            if path.isascii() and path.isprintable() and not {'"', "\\"} & set(path)
-            else (json.dumps(path, ensure_ascii=False)[1:-1].encode())
+            if path.isascii() and path.isprintable() and '"' not in path and "\\" not in path
+            else json.dumps(path, ensure_ascii=False)[1:-1].encode()
         )
         self._text.append(text)
         self._rows.like(text)
