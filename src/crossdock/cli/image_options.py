@@ -26,8 +26,11 @@ def output_options(command: F) -> F:
             click.option(
                 "--push",
                 multiple=True,
-                metavar="REF",
-                help="Push to a registry, `REGISTRY/app:tag`; repeat for more tags and registries.",
+                is_flag=False,
+                flag_value="",
+                metavar="[REF]",
+                help="Push to a registry, `REGISTRY/app:tag`; repeat for more. `:tag`, or nothing, is of the "
+                "settings' repository.",
             ),
             click.option(
                 "-o",

@@ -54,20 +54,25 @@ class ImageSession(Session):
 
     @cached_property
     def destinations(self) -> list[ImageReference]:
-        """Where it is pushed to. A bare `:TAG` is one of the repository that the settings name."""
+        """Where it is pushed to: whole references; `:TAG`, or nothing, is of the repository that the settings name."""
         from crossdock.net.registry.reference import ImageReference
 
-        repository = self.project.settings.image.repository
-        found = []
-        for word in self._many("push"):
-            if word.startswith(":") and repository is None:
-                raise UsageError(
-                    f"--push {word} names no repository",
-                    code="E-IMAGE-PUSH-NAME",
-                    hint="write `REGISTRY/app:tag`, or set `repository` in [tool.crossdock.image]",
-                )
-            found.append(ImageReference.parse(f"{repository}{word}" if word.startswith(":") else word))
-        return found
+        settings = self.project.settings.image
+        words = [
+            word
+            for asked in self._many("push")
+            for word in ([asked] if asked else [f":{tag}" for tag in settings.tags or ("latest",)])
+        ]
+        if settings.repository is None and any(word.startswith(":") for word in words):
+            raise UsageError(
+                "--push names no repository",
+                code="E-IMAGE-PUSH-NAME",
+                hint="write `--push REGISTRY/app:tag`, or set `repository` in [tool.crossdock.image]",
+            )
+        return [
+            ImageReference.parse(f"{settings.repository}{word}" if word.startswith(":") else word)
+            for word in words
+        ]
 
     @cached_property
     def outputs(self) -> list[Path]:
