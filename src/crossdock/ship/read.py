@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.ship.installed import Layout, WheelFacts, wheel_facts
+from crossdock.ship.installed import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crossdock.archive.wheel import Wheel, WheelFile
-    from crossdock.digest import Digest
     from crossdock.inspect.binary import Binary
-    from crossdock.safepath import PathRules
-
-#: Raised whenever what is kept changes its form or its meaning.
-_FORM = 1
 
 #: The audit sees a binary where it lies beside the packages that Python imports.
 _audit_layout = Layout()
@@ -43,57 +38,22 @@ _LARGEST_SBOM = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadWheel:
-    """A wheel's facts: what installing it writes, its binaries, and what a bill of materials says of it.
+    """What a wheel is and has, for the audit and for a bill of materials.
 
     `binaries` are (path as the audit wants it, facts as JSON). `metadata` has the fields of METADATA that
     tell origin and licence, each with all its values. `sboms` are the texts of its own bills of materials
     by path (PEP 770).
     """
 
-    filename: str
-    facts: WheelFacts
+    version: str
     tags: tuple[str, ...]
-    binaries: tuple[tuple[str, dict[str, Any]], ...] = ()
-    dropped: tuple[str, ...] = ()
+    binaries: tuple[tuple[str, dict[str, Any]], ...]
+    dropped: tuple[str, ...]
     #: What is wrong with RECORD, where that was allowed by name.
-    problems: tuple[str, ...] = ()
-    metadata: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    sboms: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return {
-            "filename": self.filename,
-            "facts": self.facts.to_json(),
-            "tags": list(self.tags),
-            "binaries": [list(item) for item in self.binaries],
-            "dropped": list(self.dropped),
-            "problems": list(self.problems),
-            "metadata": {name: list(values) for name, values in self.metadata.items()},
-            "sboms": dict(self.sboms),
-        }
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> ReadWheel:
-        """Read what `to_json` gave; `LookupError`, `TypeError` or `ValueError` for anything else."""
-        return cls(
-            filename=value["filename"],
-            facts=WheelFacts.from_json(value["facts"]),
-            tags=tuple(value["tags"]),
-            binaries=tuple((path, binary) for path, binary in value["binaries"]),
-            dropped=tuple(value["dropped"]),
-            problems=tuple(value["problems"]),
-            metadata={name: tuple(values) for name, values in value["metadata"].items()},
-            sboms=dict(value["sboms"]),
-        )
-
-
-def read_key(digest: Digest, filename: str, rules: PathRules, *, allow_bad_record: bool) -> str:
-    """Return the key under which a wheel's facts are kept: its bytes, its name, and how they were judged."""
-    from crossdock.inspect.collect import FACTS_VERSION
-
-    bad = " badrecord" if allow_bad_record else ""
-    return f"{_FORM}.{FACTS_VERSION} {digest} {filename} {rules.value}{bad}"
+    problems: tuple[str, ...]
+    start_up_hooks: tuple[str, ...]
+    metadata: Mapping[str, tuple[str, ...]]
+    sboms: Mapping[str, str]
 
 
 class WheelReader:
@@ -123,16 +83,16 @@ class WheelReader:
             place = _audit_layout.place(file.scheme, str(file.path), self._wheel.name)
             self._binaries.append((place, binary.to_json()))
 
-    def result(self, filename: str) -> ReadWheel:
+    def result(self) -> ReadWheel:
         """Return the facts, once every file was seen."""
         wheel = self._wheel
         return ReadWheel(
-            filename=filename,
-            facts=wheel_facts(wheel),
+            version=wheel.version,
             tags=tuple(sorted(map(str, wheel.tags))),
             binaries=tuple(self._binaries),
-            dropped=tuple(str(name) for name in wheel.dropped),
+            dropped=tuple(map(str, wheel.dropped)),
             problems=tuple(wheel.record_problems),
+            start_up_hooks=tuple(map(str, wheel.start_up_hooks)),
             metadata=_metadata(wheel),
             sboms=self._sboms,
         )

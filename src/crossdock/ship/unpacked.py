@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import StoreError
-from crossdock.ship.installed import Layout, PayloadFile, WheelFacts, wheel_facts
+from crossdock.ship.installed import PayloadFile, WheelFacts, wheel_facts
 from crossdock.ship.kept import FIXED_MTIME, content_name, has_mode
 from crossdock.store.mapped import mapped
 from crossdock.store.sealed import read_sealed, seal
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 _FORM = 1
 
 _MANIFEST = "manifest.json"
-
-#: The audit sees a binary where it lies beside the packages that Python imports.
-_audit_layout = Layout()
 
 #: Members above this many bytes are streamed to disk instead of being held in memory.
 _STREAM_ABOVE = 64 << 20
@@ -124,28 +121,25 @@ def _key(digest: Digest, filename: str, rules: PathRules, *, allow_bad_record: b
 def _write(
     buffer: mmap.mmap | bytes, filename: str, directory: Path, rules: PathRules, *, allow_bad_record: bool
 ) -> None:
-    from crossdock.archive.wheel import Wheel  # not needed when the store has the wheel
+    from crossdock.archive.wheel import Wheel  # neither is needed when the store has the wheel
+    from crossdock.ship.read import WheelReader
 
     wheel = Wheel.open(buffer, filename, rules=rules, allow_bad_record=allow_bad_record)
     try:
-        facts = wheel_facts(wheel)
+        reader = WheelReader(wheel)
         written: set[str] = set()
         base = f"{directory}{os.sep}"
-        binaries = []
         for file in wheel.files:
             name = content_name(file.sha256, executable=file.executable)
-            binary = _write_content(wheel, file, base + name, fresh=name not in written)
+            reader.found(file, _write_content(wheel, file, base + name, fresh=name not in written))
             written.add(name)
-            if binary is not None:
-                binaries.append(
-                    (_audit_layout.place(file.scheme, str(file.path), wheel.name), binary.to_json())
-                )
+        read = reader.result()
         manifest = {
-            "facts": facts.to_json(),
-            "tags": sorted(map(str, wheel.tags)),
-            "binaries": binaries,
-            "dropped": [str(name) for name in wheel.dropped],
-            "problems": list(wheel.record_problems),
+            "facts": wheel_facts(wheel).to_json(),
+            "tags": read.tags,
+            "binaries": read.binaries,
+            "dropped": read.dropped,
+            "problems": read.problems,
         }
     finally:
         wheel.close()

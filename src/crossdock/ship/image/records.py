@@ -94,13 +94,13 @@ def record_of(source: WheelSource, read: ReadWheel, installed: Iterable[Installe
     """Return the record of a wheel that was written into a layer."""
     return WheelRecord(
         name=source.name,
-        version=read.facts.version,
+        version=read.version,
         filename=source.filename,
         digest=source.digest,
         tags=read.tags,
         binaries=read.binaries,
         problems=(*read.problems, *(f"dropped: {path}" for path in read.dropped)),
-        start_up_hooks=read.facts.start_up_hooks,
+        start_up_hooks=read.start_up_hooks,
         metadata=read.metadata,
         sboms=read.sboms,
         paths={file.path: _short(file) for file in installed},

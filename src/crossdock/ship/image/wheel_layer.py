@@ -130,9 +130,7 @@ def write_wheel_layer(
                 )
                 for one in opened
             ),
-            records=tuple(
-                record_of(one.source, one.reader.result(one.source.filename), one.installed) for one in opened
-            ),
+            records=tuple(record_of(one.source, one.reader.result(), one.installed) for one in opened),
         )
 
 
