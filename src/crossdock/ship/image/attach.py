@@ -1,53 +1,34 @@
-"""Documents as artifacts that refer to an image: OCI image specification 1.1, manifest.md, "artifact usage"."""
+"""Documents about an image as artifacts that refer to it (OCI image specification 1.1, "Guidelines for Artifact Usage")."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crossdock.errors import UsageError
 from crossdock.oci import media
 from crossdock.oci.blob import Blob, BytesSource
 from crossdock.oci.model import Descriptor, Manifest
+from crossdock.ship.image.config import timestamp
 from crossdock.ship.image.model import Attachment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from crossdock.ship.image.components import DebianPackage, MadeImage
+    from crossdock.ship.image.components import Component, Made
 
-#: The specification's empty config.
-_EMPTY = b"{}"
-#: In-toto's specification for attestations in registries; tools filter referrers by it.
+IN_TOTO = "application/vnd.in-toto+json"
+_TITLE = "org.opencontainers.image.title"
+_CREATED = "org.opencontainers.image.created"
+#: What tools look for on an in-toto statement (BuildKit's name for it).
 PREDICATE_TYPE = "in-toto.io/predicate-type"
-
-
-def sbom_attachments(
-    made: MadeImage,
-    *,
-    kinds: str = "both",
-    created: int | None = None,
-    system: Sequence[DebianPackage] = (),
-    distribution: str = "debian",
-) -> tuple[Attachment, ...]:
-    """Return a platform's bills of materials: `cyclonedx`, `spdx`, `both`, or `none`.
-
-    `created` is in seconds since 1970 where the user gives a time; `system` are the packages of a base that
-    was made here, `distribution` is purl's `distro` for them.
-    """
-    if kinds == "none":
-        return ()
-    from crossdock.ship.image import cyclonedx, spdx
-    from crossdock.ship.image.components import materials
-
-    found = materials(made, system=system, distribution=distribution)
-    subject = made.image.descriptor
-    result = []
-    if kinds in {"both", "cyclonedx"}:
-        document = cyclonedx.cyclonedx_document(found, created=created)
-        result.append(attachment(subject, document, cyclonedx.MEDIA_TYPE))
-    if kinds in {"both", "spdx"}:
-        document = spdx.spdx_document(found, created=created)
-        result.append(attachment(subject, document, spdx.MEDIA_TYPE))
-    return tuple(result)
+_EMPTY = b"{}"
+#: What `--sbom` says, and the formats that it means.
+SBOM_FORMATS: Mapping[str, tuple[str, ...]] = {
+    "both": ("cyclonedx", "spdx"),
+    "cyclonedx": ("cyclonedx",),
+    "spdx": ("spdx",),
+    "none": (),
+}
 
 
 def attachment(
@@ -55,24 +36,66 @@ def attachment(
     document: bytes,
     media_type: str,
     *,
+    filename: str,
     annotations: Mapping[str, str] | None = None,
-    layer_annotations: Mapping[str, str] | None = None,
+    created: int | None = None,
 ) -> Attachment:
-    """Return `document` as an artifact that refers to `subject`: its type is the artifact's, its config empty."""
+    """Return an artifact of one document that refers to `subject`, the descriptor of a manifest or index.
+
+    The artifact's type is the document's media type, by which `oras discover` and scanners find it. `filename`
+    is what `oras pull` calls it. `created`, in seconds since 1970, is told only where the user gives a time.
+    """
+    blob = Descriptor.of(document, media_type, annotations={_TITLE: filename})
     config = Descriptor.of(_EMPTY, media.EMPTY)
-    layer = Descriptor.of(document, media_type, annotations=layer_annotations)
+    notes = dict(annotations or {})
+    if created is not None:
+        notes[_CREATED] = timestamp(created)
     manifest = Manifest(
         config=config,
-        layers=(layer,),
+        layers=(blob,),
         artifact_type=media_type,
-        annotations=annotations or {},
+        annotations=notes,
         subject=Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size),
     ).to_bytes()
     return Attachment(
-        descriptor=Descriptor.of(manifest, media.MANIFEST, annotations=annotations, artifact_type=media_type),
+        descriptor=Descriptor.of(manifest, media.MANIFEST, artifact_type=media_type),
         manifest=manifest,
         blobs=(
             Blob(descriptor=config, source=BytesSource(_EMPTY)),
-            Blob(descriptor=layer, source=BytesSource(document)),
+            Blob(descriptor=blob, source=BytesSource(document)),
         ),
     )
+
+
+def sbom_attachments(
+    made: Made, *, kinds: str, created: int | None = None, packages: Sequence[Component] = ()
+) -> tuple[Attachment, ...]:
+    """Return the bills of materials of one platform's image, in the formats that `kinds` asks for.
+
+    `kinds` is a key of `SBOM_FORMATS`; `UsageError` (E-IMAGE-OPTION) for another. `packages` are Debian's in a
+    base that was made here (`components.debian_component`).
+    """
+    formats = SBOM_FORMATS.get(kinds)
+    if formats is None:
+        raise UsageError(
+            f"not a kind of bill of materials: `{kinds}`",
+            code="E-IMAGE-OPTION",
+            hint=f"one of {', '.join(SBOM_FORMATS)}",
+        )
+    if not formats:
+        return ()
+    from crossdock.ship.image import cyclonedx, spdx
+    from crossdock.ship.image.bill import bill_of
+
+    bill = bill_of(made, created=created, packages=packages)
+    writers = {
+        "cyclonedx": (cyclonedx.cyclonedx, cyclonedx.MEDIA_TYPE, "sbom.cdx.json"),
+        "spdx": (spdx.spdx, spdx.MEDIA_TYPE, "sbom.spdx.json"),
+    }
+    found = []
+    for name in formats:
+        write, media_type, filename = writers[name]
+        found.append(
+            attachment(made.image.descriptor, write(bill), media_type, filename=filename, created=created)
+        )
+    return tuple(found)

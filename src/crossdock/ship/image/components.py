@@ -1,306 +1,259 @@
-"""What an image consists of, as every bill of materials tells it: packages, their licences, who needs whom."""
+"""What an image is made of, as a bill of materials lists it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
-from crossdock.ship.image.embedded import NOTHING, Embedded, embedded_parts
-from crossdock.ship.image.licences import UNKNOWN, Licence, licence_of
+from crossdock.errors import CrossdockError
+from crossdock.ship.image.licences import Licence, licence_of
+from crossdock.ship.image.model import LayerKind
+from crossdock.ship.image.purl import debian_purl, image_purl, pypi_purl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from packaging.requirements import Requirement
+    from collections.abc import Mapping, Sequence
 
     from crossdock.digest import Digest
-    from crossdock.ship.image.model import PlatformImage
+    from crossdock.ship.image.application import Application
+    from crossdock.ship.image.model import BaseImage, PlatformImage
     from crossdock.ship.image.records import WheelRecord
-    from crossdock.target.model import Target
 
-#: A name above this length is a list of authors.
-_LONGEST_SUPPLIER = 60
+#: Metadata is input: what is longer is cut.
+_LONGEST = 500
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_REQUIRED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_SEPARATORS = re.compile(r"[-_.]+")
 
 
-class WheelFact(Protocol):
-    """Where a wheel came from: `url` without a login, `built_from` the source distribution it was built from."""
+class ComponentKind(StrEnum):
+    """What a component is."""
+
+    WHEEL = "wheel"
+    DEBIAN = "debian"
+    APPLICATION = "application"
+    BASE = "base"
+    #: Named by a wheel's own bill of materials.
+    EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A package in an image.
+
+    `key` names it within one document, for example `wheel-numpy`. `requires` are the keys of those that it
+    needs, `parts` what is inside it. `url` has neither login nor query. `evidence` are (path, digest) of bills
+    of materials that came with it, `notes` what else a reader should know.
+    """
+
+    key: str
+    kind: ComponentKind
+    name: str
+    version: str = ""
+    purl: str = ""
+    digest: Digest | None = None
+    filename: str = ""
+    url: str = ""
+    licence: Licence = field(default_factory=Licence)
+    summary: str = ""
+    built_from: str = ""
+    requires: tuple[str, ...] = ()
+    parts: tuple[Component, ...] = ()
+    evidence: tuple[tuple[str, Digest], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class WheelOrigin(Protocol):
+    """Where a wheel came from, as the lock has it (`pipeline.chosen.ChosenWheel`)."""
 
     @property
     def digest(self) -> Digest: ...  # noqa: D102
     @property
-    def filename(self) -> str: ...  # noqa: D102
-    @property
     def url(self) -> str | None: ...  # noqa: D102
+    @property
+    def direct_url(self) -> bytes | None: ...  # noqa: D102
     @property
     def built_from(self) -> str | None: ...  # noqa: D102
 
 
-class NamedApplication(Protocol):
-    """The user's own code; `name` and `version` are empty where it has none."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> str: ...  # noqa: D102
-
-
-class MadeImage(Protocol):
+class Made(Protocol):
     """One platform's image and what it was made of (`pipeline.image.MadePlatform`)."""
 
     @property
     def image(self) -> PlatformImage: ...  # noqa: D102
     @property
-    def wheels(self) -> Sequence[WheelFact]: ...  # noqa: D102
+    def wheels(self) -> Sequence[WheelOrigin]: ...  # noqa: D102
     @property
     def records(self) -> Sequence[WheelRecord]: ...  # noqa: D102
     @property
-    def application(self) -> NamedApplication: ...  # noqa: D102
+    def application(self) -> Application: ...  # noqa: D102
 
 
-class DebianPackage(Protocol):
-    """A package of a base that was assembled here."""
+def components_of(made: Made, *, packages: Sequence[Component] = ()) -> tuple[Component, ...]:
+    """Return all components of a platform's image by kind and name: base, its `packages`, wheels, application.
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> str: ...  # noqa: D102
-    @property
-    def architecture(self) -> str: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """One package. `ref` is its name within the document, unique; `requires` are the refs of what it needs, sorted."""
-
-    ref: str
-    name: str
-    version: str
-    purl: str = ""
-    digest: Digest | None = None
-    filename: str = ""
-    supplier: str = ""
-    licence: Licence = UNKNOWN
-    built_from: str = ""
-    embedded: Embedded = NOTHING
-    requires: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Materials:
-    """All of one platform's image.
-
-    `subject` is the image, `application` the user's code (None if there is none), `base` the image below (None
-    for `scratch`), `system` the base's packages where it was made here. `tops` are the refs of packages that no
-    other one needs: from them all are reached.
+    `packages` are the base's where it was made here, see `debian_component`.
     """
-
-    subject: Component
-    architecture: str
-    application: Component | None
-    base: Component | None
-    system: tuple[Component, ...]
-    packages: tuple[Component, ...]
-    tops: tuple[str, ...]
-
-
-def materials(
-    made: MadeImage, *, system: Sequence[DebianPackage] = (), distribution: str = "debian"
-) -> Materials:
-    """Return what an image consists of, in an order that only its content decides.
-
-    The image is called by its application, not by a digest: the document refers to it as an artifact, and
-    need not change when only the application does. `distribution` is purl's `distro`, such as `debian-12`.
-    """
-    image, application = made.image, made.application
-    packages = _packages(made.records, made.wheels, image.target)
-    base = image.base
-    name = application.name or application.title or "app"
-    own = Component(ref="application", name=name, version=application.version)
-    return Materials(
-        subject=Component(ref="image", name=f"{name} for {image.platform}", version=application.version),
-        architecture=str(image.platform),
-        application=own if application.name or application.title else None,
-        base=_base(base.name, base.digest, image.platform.architecture) if base.layers else None,
-        system=tuple(sorted((_system(one, distribution) for one in system), key=lambda one: one.ref)),
-        packages=packages,
-        tops=_tops(packages),
+    origins = {wheel.digest: wheel for wheel in made.wheels}
+    names = {record.name for record in made.records}
+    wheels = [
+        wheel_component(record, origins.get(record.digest), present=names)
+        for record in sorted(made.records, key=lambda one: one.name)
+    ]
+    base = base_component(made.image.base, packages)
+    application = _application(made)
+    return (
+        *((base,) if base else ()),
+        *sorted(packages, key=lambda one: one.key),
+        *wheels,
+        *((application,) if application else ()),
     )
 
 
-def image_purl(name: str, digest: Digest, architecture: str = "") -> str:
-    """Return the purl of an image (purl specification, type `oci`): its last name, its digest, where it is."""
-    place, _slash, last = name.rpartition("/")
-    short, colon, tag = last.partition(":")
-    qualifiers = {"arch": architecture, "repository_url": f"{place}/{short}".lstrip("/")}
-    if colon:
-        qualifiers["tag"] = tag
-    return _purl("oci", short.lower(), str(digest), qualifiers)
+def wheel_component(record: WheelRecord, origin: WheelOrigin | None, *, present: set[str]) -> Component:
+    """Return a wheel as a component; `present` are the names that edges may lead to."""
+    from crossdock.ship.image.embedded import embedded_components
 
-
-def wheel_purl(name: str, version: str, filename: str = "") -> str:
-    """Return the purl of a wheel (purl specification, type `pypi`); `name` is normalized."""
-    return _purl("pypi", name, version, {"file_name": filename})
-
-
-def _purl(kind: str, path: str, version: str, qualifiers: Mapping[str, str]) -> str:
-    words = "&".join(f"{key}={quote(value, safe='/:')}" for key, value in sorted(qualifiers.items()) if value)
-    return f"pkg:{kind}/{quote(path, safe='/')}@{quote(version, safe='')}" + (f"?{words}" if words else "")
-
-
-def _base(name: str, digest: Digest | None, architecture: str) -> Component:
+    name, version = clean(record.name), clean(record.version)
+    built_from = clean((origin.built_from if origin else None) or "")
+    url = public_url((origin.url if origin else None) or "")
+    direct = url if origin and origin.direct_url is not None and not built_from else ""
+    key = f"wheel-{name}"
+    inside = embedded_components(record.sboms, owner=name, prefix=key)
     return Component(
-        ref="base",
-        name=name or "base",
-        version="" if digest is None else str(digest),
-        purl=image_purl(name, digest, architecture) if name and digest is not None else "",
-        digest=digest,
-    )
-
-
-def _system(package: DebianPackage, distribution: str) -> Component:
-    qualifiers = {"arch": package.architecture, "distro": distribution}
-    return Component(
-        ref=f"deb/{package.name}/{package.architecture}",
-        name=package.name,
-        version=package.version,
-        purl=_purl("deb", f"debian/{package.name}", package.version, qualifiers),
-    )
-
-
-def _packages(
-    records: Iterable[WheelRecord], wheels: Iterable[WheelFact], target: Target
-) -> tuple[Component, ...]:
-    facts = {wheel.digest: wheel for wheel in wheels}
-    ordered = sorted(records, key=lambda record: (record.name, record.version, record.filename))
-    edges = _edges(ordered, target)
-    return tuple(
-        _package(
-            record, facts.get(record.digest), edges[record.name], wheel_purl(record.name, record.version)
-        )
-        for record in ordered
-    )
-
-
-def _package(record: WheelRecord, fact: WheelFact | None, requires: tuple[str, ...], purl: str) -> Component:
-    return Component(
-        ref=_ref(record.name),
-        name=record.name,
-        version=record.version,
-        purl=purl,
+        key=key,
+        kind=ComponentKind.WHEEL,
+        name=name,
+        version=version,
+        # A wheel built here is not a file of the release: its name would lead nowhere.
+        purl=pypi_purl(
+            name,
+            version,
+            filename="" if built_from or direct else clean(record.filename),
+            download_url=direct,
+        ),
         digest=record.digest,
-        filename=record.filename,
-        supplier=_supplier(record.metadata),
-        licence=licence_of(record.metadata),
-        built_from=(fact.built_from if fact is not None else None) or "",
-        embedded=embedded_parts(record.sboms, purl),
-        requires=requires,
+        filename=clean(record.filename),
+        url="" if built_from else url,
+        licence=_clean_licence(record.metadata),
+        summary=_first(record.metadata, "Summary"),
+        built_from=built_from,
+        requires=tuple(f"wheel-{one}" for one in requirements_of(record.metadata) if one in present - {name}),
+        parts=inside.components,
+        evidence=inside.evidence,
+        notes=inside.notes,
     )
 
 
-def _ref(name: str) -> str:
-    # A package may be called `image` or `base`.
-    return f"py/{name}"
+def requirements_of(metadata: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the normalised names that Requires-Dist asks for without an extra, sorted.
 
-
-def _supplier(metadata: Mapping[str, tuple[str, ...]]) -> str:
-    """Return who made a package, without addresses; empty if it is not said, or by too many."""
-    from email.utils import getaddresses
-
-    for field in ("Author", "Author-Email", "Maintainer", "Maintainer-Email"):
-        values = [" ".join(text.split()) for text in metadata.get(field, ())]
-        if field.endswith("Email"):
-            values = [name for name, _address in getaddresses(values) if name]
-        told = ", ".join(value for value in values if value)
-        if told and "@" not in told and len(told) <= _LONGEST_SUPPLIER and told.isprintable():
-            return told
-    return ""
-
-
-def _edges(records: Iterable[WheelRecord], target: Target) -> dict[str, tuple[str, ...]]:
-    """Return, by name, the refs of those packages of the image that each one requires there.
-
-    An extra counts where another package of the image asks for it; what the application asks for is not
-    known. Where a marker is open for the target, the edge is drawn: the package is there.
+    Other markers are not asked: whoever looks at names that are installed anyway errs only where one is there
+    for another's sake.
     """
-    wanted = {record.name: _requirements(record) for record in records}
-    extras: dict[str, set[str]] = {name: set() for name in wanted}
-    edges: dict[str, set[str]] = {name: set() for name in wanted}
-    changed = True
-    while changed:
-        changed = False
-        for name, requirements in wanted.items():
-            for other, requirement in requirements:
-                if other not in wanted or not _holds(requirement, target, extras[name]):
-                    continue
-                edges[name].add(_ref(other))
-                if not requirement.extras <= extras[other]:
-                    extras[other] |= requirement.extras
-                    changed = True
-    return {name: tuple(sorted(found - {_ref(name)})) for name, found in edges.items()}
+    found = set()
+    for text in metadata.get("Requires-Dist", ()):
+        name = _REQUIRED.match(text)
+        if name and "extra" not in text.partition(";")[2]:
+            found.add(_SEPARATORS.sub("-", name[1]).lower())
+    return sorted(found)
 
 
-def _requirements(record: WheelRecord) -> list[tuple[str, Requirement]]:
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
+def debian_component(
+    name: str, version: str, architecture: str, *, suite: str, digest: Digest | None = None, source: str = ""
+) -> Component:
+    """Return a binary package of Debian in a base that was made here; `digest` is that of its `.deb`."""
+    return Component(
+        key=f"deb-{clean(name)}",
+        kind=ComponentKind.DEBIAN,
+        name=clean(name),
+        version=clean(version),
+        purl=debian_purl(clean(name), clean(version), architecture=architecture, distribution=suite),
+        digest=digest,
+        built_from=clean(source),
+    )
 
-    found = []
-    for text in record.metadata.get("Requires-Dist", ()):
-        try:
-            requirement = Requirement(text)
-        except (InvalidRequirement, RecursionError):
-            continue
-        requirement.extras = {str(canonicalize_name(extra)) for extra in requirement.extras}
-        found.append((str(canonicalize_name(requirement.name)), requirement))
-    return found
+
+def base_component(base: BaseImage, packages: Sequence[Component] = ()) -> Component | None:
+    """Return the image below, None if there is none."""
+    if base.digest is None and not base.layers:
+        return None
+    name, repository, tag = _base_names(base.name)
+    digest = base.digest
+    return Component(
+        key="base",
+        kind=ComponentKind.BASE,
+        name=name or "base",
+        version=tag,
+        purl=""
+        if digest is None or not repository
+        else image_purl(
+            repository,
+            digest,
+            repository=repository,
+            tag=tag,
+            architecture=base.platform.architecture,
+        ),
+        digest=digest,
+        requires=tuple(sorted(one.key for one in packages)),
+    )
 
 
-def _holds(requirement: Requirement, target: Target, extras: Iterable[str]) -> bool:
-    from crossdock.errors import TargetError
-    from crossdock.target.markers import evaluate
+def _base_names(name: str) -> tuple[str, str, str]:
+    """Return a base's name, its repository with the registry, and its tag; the last two empty if it has none."""
+    from crossdock.net.registry.reference import ImageReference
 
-    marker = requirement.marker
-    if marker is None:
-        return True
+    if not name or name.startswith("debian:"):
+        return clean(name), "", ""
     try:
-        return any(
-            evaluate(marker, target, extra=extra).truth is not False for extra in ("", *sorted(extras))
-        )
-    except TargetError:
-        return False
+        reference = ImageReference.parse(name)
+    except CrossdockError:
+        return clean(name), "", ""
+    return clean(reference.name), clean(reference.place), clean(reference.tag or "")
 
 
-def _tops(packages: Sequence[Component]) -> tuple[str, ...]:
-    """Return refs from which every package is reached: those nobody needs, and one of each ring."""
-    needed = {ref for package in packages for ref in package.requires}
-    tops = [package.ref for package in packages if package.ref not in needed]
-    by_ref = {package.ref: package for package in packages}
-    reached: set[str] = set()
-
-    def reach(start: str) -> None:
-        waiting = [start]
-        while waiting:
-            ref = waiting.pop()
-            if ref not in reached:
-                reached.add(ref)
-                waiting += by_ref[ref].requires
-
-    for ref in tops:
-        reach(ref)
-    for package in packages:
-        if package.ref not in reached:
-            tops.append(package.ref)
-            reach(package.ref)
-    return tuple(sorted(tops))
+def _application(made: Made) -> Component | None:
+    application = made.application
+    layers = [one for one in made.image.layers if one.kind is LayerKind.APPLICATION]
+    if not application.entries or not layers:
+        return None
+    # No package URL: a project of one's own may be called like somebody's on an index.
+    return Component(
+        key="application",
+        kind=ComponentKind.APPLICATION,
+        name=clean(application.name or application.title) or "application",
+        version=clean(application.version),
+        notes=(f"layer {layers[-1].descriptor.digest}",),
+    )
 
 
-def quoted_path(path: str) -> str:
-    """Return a path within the image as a relative reference (RFC 3986)."""
-    return quote(path, safe="/")
+def clean(text: str) -> str:
+    """Return a text of somebody's as one line that every reader takes: no control characters, not endless."""
+    plain = _CONTROL.sub(" ", text[:_LONGEST]).encode("utf-8", "replace").decode("utf-8")
+    return plain.strip()
 
 
-def as_jsonable(value: dict[str, Any]) -> dict[str, Any]:
-    """Return `value` without what is empty."""
-    return {name: item for name, item in value.items() if item not in ("", None, [], {}, ())}
+def public_url(url: str) -> str:
+    """Return a URL without login, query and fragment, which carry tokens; empty for what is on this disk."""
+    from crossdock.net.url import without_login
+
+    if not url.startswith(("https://", "http://")):
+        return ""
+    text = clean(without_login(url).partition("#")[0].partition("?")[0])
+    return text if " " not in text else ""
+
+
+def _clean_licence(metadata: Mapping[str, Sequence[str]]) -> Licence:
+    found = licence_of(metadata)
+    return Licence(expression=found.expression, words=tuple(map(clean, found.words)))
+
+
+def _first(metadata: Mapping[str, Sequence[str]], name: str) -> str:
+    values = metadata.get(name, ())
+    return clean(values[0]) if values else ""
+
+
+def json_text(value: Any) -> str:
+    """Return a value of somebody's JSON if it is a text, cleaned; else an empty one."""
+    return clean(value) if isinstance(value, str) else ""

@@ -1,177 +1,175 @@
-"""The bills of materials that wheels bring themselves (PEP 770), as far as they are merged into an image's.
+"""Bills of materials that wheels bring themselves (PEP 770): what they name, taken over field by field.
 
-Whoever made a wheel wrote them: they are read as hostile. What cannot be read is named by its path and left where it
-is, in the image.
+They are input like everything in a wheel. Nothing is copied as it stands: each field that is taken is checked,
+the number of components is bounded, and what is not understood is only referred to.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossdock.ship.image.licences import spdx_expression
+from crossdock.digest import ALGORITHMS, Digest
+from crossdock.ship.image.components import Component, ComponentKind, clean, json_text
+from crossdock.ship.image.licences import Licence, expression_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-#: More components than this in one document are not listed, nor more than this in all documents of a wheel.
-MOST_COMPONENTS = 2000
-_LONGEST_TEXT = 200
-_LONGEST_PURL = 400
-#: purl specification: scheme, type, then path; no blank and nothing that is not printable ASCII.
-_PURL = re.compile(r"pkg:[a-z][a-z0-9.+-]*/[!-~]+")
-#: component types of CycloneDX 1.6 that a part of a wheel can be.
-_TYPES = frozenset(
-    {
-        "application",
-        "data",
-        "file",
-        "firmware",
-        "framework",
-        "library",
-        "machine-learning-model",
-        "operating-system",
-    }
-)
-
-
-class Part(NamedTuple):
-    """A component that somebody else's bill of materials lists."""
-
-    name: str
-    version: str = ""
-    purl: str = ""
-    licence: str = ""
-    kind: str = "library"
+#: Documents of one wheel that are read; `ship.read` keeps none that is larger than 1 MiB.
+_MOST_DOCUMENTS = 20
+#: Components of one wheel that are taken over: the largest honest list seen had some 500 Rust crates.
+_MOST_COMPONENTS = 2000
+#: Components within components.
+_DEEPEST = 8
+_PURL = re.compile(r"pkg:[a-z][a-z0-9.+-]*/[!-~]{1,450}")
+_MOST_HASHES = 16
 
 
 class Embedded(NamedTuple):
-    """What a wheel's own documents list, sorted, each once; `unread` are the paths of those that were not understood."""
+    """What the documents of one wheel come to: components, what was found (path, digest), and remarks."""
 
-    parts: tuple[Part, ...] = ()
-    unread: tuple[str, ...] = ()
-
-
-NOTHING = Embedded()
+    components: tuple[Component, ...]
+    evidence: tuple[tuple[str, Digest], ...]
+    notes: tuple[str, ...]
 
 
-def embedded_parts(sboms: Mapping[str, str], own_purl: str) -> Embedded:
-    """Read a wheel's documents by path: CycloneDX JSON and SPDX 2 JSON. The wheel itself (`own_purl`) is left out.
+def embedded_components(documents: Mapping[str, str], *, owner: str, prefix: str) -> Embedded:
+    """Return what a wheel's own documents name; `owner` is the wheel's package, which is not listed again.
 
-    Relations between the parts are not taken over, nor their identifiers, which may be paths of the machine that
-    built the wheel.
+    `documents` are texts by path, `prefix` begins the keys of the components. What is read: CycloneDX and SPDX 2
+    in JSON. Equal components of several documents are listed once.
     """
-    parts: set[Part] = set()
-    unread: list[str] = []
-    for path in sorted(sboms):
-        try:
-            found = set(_read(sboms[path]))
-        except (ValueError, RecursionError):
-            unread.append(path)
+    found: dict[tuple[str, str, str], Component] = {}
+    evidence = []
+    notes = []
+    for number, (path, text) in enumerate(sorted(documents.items())):
+        shown = clean(path)
+        evidence.append((shown, Digest.of(text.encode("utf-8", "surrogatepass"))))
+        if number >= _MOST_DOCUMENTS:
+            notes.append(f"{shown}: not read, one document of too many")
             continue
-        if len(parts | found) > MOST_COMPONENTS:
-            unread.append(path)
-        else:
-            parts |= found
-    kept = {part for part in parts if _without_qualifiers(part.purl) != own_purl}
-    return Embedded(parts=tuple(sorted(kept)), unread=tuple(unread))
-
-
-def _read(text: str) -> Iterator[Part]:
-    document = json.loads(text)
-    if not isinstance(document, dict):
-        raise ValueError("not an object")  # noqa: TRY004  # one kind of error for all that is wrong with it
-    if document.get("bomFormat") == "CycloneDX":
-        return _cyclonedx(document)
-    if str(document.get("spdxVersion", "")).startswith("SPDX-2."):
-        return _spdx(document)
-    raise ValueError("neither CycloneDX nor SPDX 2")
-
-
-def _cyclonedx(document: dict[str, Any]) -> Iterator[Part]:
-    waiting = [*_tables(document.get("components"))]
-    for count, table in enumerate(_flat(waiting)):
-        if count > MOST_COMPONENTS:
-            raise ValueError("too many components")
-        kind = table.get("type")
-        licences = [_cyclonedx_licence(item) for item in _tables(table.get("licenses"))]
-        part = _part(
-            table.get("name"),
-            table.get("version"),
-            table.get("purl"),
-            licences[0] if len(licences) == 1 else "",
-            kind if isinstance(kind, str) and kind in _TYPES else "library",
-        )
-        if part is not None:
-            yield part
-
-
-def _flat(waiting: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Give components and those nested in them; a list and not recursion: nesting is the writer's choice."""
-    while waiting:
-        table = waiting.pop()
-        yield table
-        waiting += _tables(table.get("components"))
-
-
-def _cyclonedx_licence(item: dict[str, Any]) -> str:
-    inner = item.get("license")
-    said = inner.get("id") if isinstance(inner, dict) else item.get("expression")
-    return said if isinstance(said, str) else ""
-
-
-def _spdx(document: dict[str, Any]) -> Iterator[Part]:
-    packages = _tables(document.get("packages"))
-    if len(packages) > MOST_COMPONENTS:
-        raise ValueError("too many packages")
-    for table in packages:
-        purls = [
-            reference.get("referenceLocator")
-            for reference in _tables(table.get("externalRefs"))
-            if reference.get("referenceType") == "purl"
-        ]
-        part = _part(
-            table.get("name"),
-            table.get("versionInfo"),
-            purls[0] if purls else None,
-            table.get("licenseDeclared"),
-            "library",
-        )
-        if part is not None:
-            yield part
-
-
-def _part(name: object, version: object, purl: object, licence: object, kind: str) -> Part | None:
-    told = _text(name)
-    if not told:
-        return None
-    return Part(
-        name=told,
-        version=_text(version),
-        purl=_purl(purl),
-        licence=spdx_expression(licence) if isinstance(licence, str) else "",
-        kind=kind,
+        rows = _rows(text)
+        if rows is None:
+            notes.append(f"{shown}: not read, neither CycloneDX nor SPDX 2 in JSON")
+            continue
+        for row in rows:
+            if len(found) >= _MOST_COMPONENTS:
+                notes.append(f"{shown}: cut off after {_MOST_COMPONENTS} components")
+                break
+            if not _is_owner(row, owner):
+                found.setdefault((row.name, row.version, row.purl), row)
+    ordered = sorted(found.items())
+    return Embedded(
+        components=tuple(
+            replace(row, key=f"{prefix}-part-{number}") for number, (_key, row) in enumerate(ordered, 1)
+        ),
+        evidence=tuple(evidence),
+        notes=tuple(notes),
     )
 
 
-def _purl(value: object) -> str:
-    """Return a purl; one that points into a file system loses what follows its version."""
-    if not isinstance(value, str) or len(value) > _LONGEST_PURL or not _PURL.fullmatch(value):
-        return ""
-    return _without_qualifiers(value) if "file:" in value or "file%3a" in value.lower() else value
+def _rows(text: str) -> list[Component] | None:
+    """Return a document's components, None if it is of no format that is read."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    if document.get("bomFormat") == "CycloneDX":
+        return list(_cyclonedx(document.get("components"), 0))
+    if str(document.get("spdxVersion", "")).startswith("SPDX-2."):
+        return list(_spdx(document.get("packages")))
+    return None
 
 
-def _without_qualifiers(purl: str) -> str:
-    return re.split(r"[?#]", purl, maxsplit=1)[0]
+def _is_owner(row: Component, owner: str) -> bool:
+    """Tell whether a component is the wheel itself, which most of these documents begin with."""
+    head = f"pkg:pypi/{owner}"
+    return row.purl == head or row.purl.startswith((f"{head}@", f"{head}?"))
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.isprintable():
-        return ""
-    return value
+def _cyclonedx(rows: Any, depth: int) -> Iterator[Component]:
+    """CycloneDX 1.x, `components`, those within components too."""
+    for row in _tables(rows):
+        name = json_text(row.get("name"))
+        if name:
+            group = json_text(row.get("group"))
+            yield _component(
+                name=f"{group}/{name}" if group else name,
+                version=json_text(row.get("version")),
+                purl=json_text(row.get("purl")),
+                digest=_digest(_tables(row.get("hashes")), "alg", "content"),
+                licence=_cyclonedx_licence(row.get("licenses")),
+            )
+        if depth < _DEEPEST:
+            yield from _cyclonedx(row.get("components"), depth + 1)
 
 
-def _tables(value: object) -> list[dict[str, Any]]:
-    items: Iterable[object] = value if isinstance(value, list) else ()
-    return [item for item in items if isinstance(item, dict)]
+def _cyclonedx_licence(rows: Any) -> Licence:
+    words = []
+    for row in _tables(rows):
+        table = row.get("license")
+        one: dict[str, Any] = table if isinstance(table, dict) else {}
+        text = json_text(row.get("expression")) or json_text(one.get("id")) or json_text(one.get("name"))
+        if text:
+            words.append(text)
+    return _licence(words)
+
+
+def _spdx(rows: Any) -> Iterator[Component]:
+    """SPDX 2.2 and 2.3, `packages`."""
+    for row in _tables(rows):
+        name = json_text(row.get("name"))
+        if not name:
+            continue
+        locators = [
+            json_text(one.get("referenceLocator"))
+            for one in _tables(row.get("externalRefs"))
+            if one.get("referenceType") == "purl"
+        ]
+        stated = [json_text(row.get(field)) for field in ("licenseDeclared", "licenseConcluded")]
+        yield _component(
+            name=name,
+            version=json_text(row.get("versionInfo")),
+            purl=locators[0] if locators else "",
+            digest=_digest(_tables(row.get("checksums")), "algorithm", "checksumValue"),
+            licence=_licence([text for text in stated if text not in {"", "NONE", "NOASSERTION"}][:1]),
+        )
+
+
+def _component(*, name: str, version: str, purl: str, digest: Digest | None, licence: Licence) -> Component:
+    return Component(
+        key="",
+        kind=ComponentKind.EMBEDDED,
+        name=name,
+        version=version,
+        purl=purl if _PURL.fullmatch(purl) else "",
+        digest=digest,
+        licence=licence,
+    )
+
+
+def _licence(words: list[str]) -> Licence:
+    """Several licences stay words: the document does not say whether all or any of them apply."""
+    expression = expression_of(words[0]) if len(words) == 1 else ""
+    if expression and "LicenseRef-" not in expression:
+        return Licence(expression=expression)
+    return Licence(words=tuple(dict.fromkeys(words)))
+
+
+def _digest(rows: list[dict[str, Any]], algorithm: str, value: str) -> Digest | None:
+    """Return the first digest of an algorithm that counts, spelled `SHA-256` or `SHA256`."""
+    for row in rows[:_MOST_HASHES]:
+        name = json_text(row.get(algorithm)).lower().replace("-", "")
+        content = json_text(row.get(value)).lower()
+        if name in ALGORITHMS and len(content) == ALGORITHMS[name] and not content.strip("0123456789abcdef"):
+            return Digest(name, content)
+    return None
+
+
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

@@ -1,139 +1,163 @@
-"""An image's bill of materials as SPDX 2.3 JSON: short, and the same for the same content."""
+"""A bill of materials as SPDX 2.3 JSON (the specification's clauses are named where they decide)."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from uuid import NAMESPACE_URL, uuid5
 
-from crossdock import __version__
 from crossdock.oci.model import canonical_json
-from crossdock.ship.image.components import as_jsonable, quoted_path
+from crossdock.ship.image.bill import TOOL, content_uuid
+from crossdock.ship.image.components import ComponentKind
 from crossdock.ship.image.config import timestamp
-from crossdock.ship.image.licences import Licence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from crossdock.ship.image.components import Component, Materials
+    from crossdock.ship.image.bill import Bill
+    from crossdock.ship.image.components import Component
+    from crossdock.ship.image.licences import Licence
 
 MEDIA_TYPE = "application/spdx+json"
-#: 1980-01-01: the standard wants a time, and the files of the image have this one.
+_DOCUMENT = "SPDXRef-DOCUMENT"
+_IMAGE = "SPDXRef-image"
+_NOTHING = "NOASSERTION"
+#: A document must say a time; without one that the user gave, it is the one of all our files, 1980-01-01.
 _EARLIEST = 315_532_800
-_NONE = "NOASSERTION"
-_NOT_IN_ID = re.compile(r"[^A-Za-z0-9.-]+")
+#: 3.2: letters, digits, `.` and `-`.
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9.-]")
+_LICENCE_REF = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
+_PURPOSES = {
+    ComponentKind.WHEEL: "LIBRARY",
+    ComponentKind.DEBIAN: "LIBRARY",
+    ComponentKind.EMBEDDED: "LIBRARY",
+    ComponentKind.APPLICATION: "APPLICATION",
+    ComponentKind.BASE: "CONTAINER",
+}
 
 
-def spdx_document(materials: Materials, *, created: int | None = None) -> bytes:
-    """Return the document. `created` is in seconds since 1970; without it the document says 1980."""
-    document = {
+def spdx(bill: Bill) -> bytes:
+    """Return the document: the same bytes for the same bill."""
+    ids = _ids(bill.components)
+    document: dict[str, Any] = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
-        "SPDXID": "SPDXRef-DOCUMENT",
-        "name": materials.subject.name,
+        "SPDXID": _DOCUMENT,
+        "name": f"{bill.name} {bill.platform}",
         "creationInfo": {
-            "created": timestamp(_EARLIEST if created is None else created),
-            "creators": [f"Tool: crossdock-{__version__}"],
+            "created": timestamp(_EARLIEST if bill.created is None else bill.created),
+            "creators": [f"Tool: {TOOL}-{bill.tool_version}"],
         },
-        "packages": [row for one in _everything(materials) for row in _rows(one)],
-        "relationships": [*_relations(materials)],
+        "packages": [
+            _image(bill),
+            *(_package(one, ids) for one in _all(bill.components)),
+        ],
+        "relationships": list(_relationships(bill, ids)),
     }
-    serial = uuid5(NAMESPACE_URL, canonical_json(document).decode())
-    return canonical_json({**document, "documentNamespace": f"urn:uuid:{serial}"})
+    texts = _extracted(bill.components)
+    if texts:
+        document["hasExtractedLicensingInfos"] = texts
+    document["documentNamespace"] = f"urn:uuid:{content_uuid(document)}"
+    return canonical_json(document)
 
 
-def _everything(materials: Materials) -> Iterator[Component]:
-    yield materials.subject
-    for one in (materials.base, materials.application):
-        if one is not None:
-            yield one
-    yield from materials.system
-    yield from materials.packages
+def _all(components: Iterable[Component]) -> Iterator[Component]:
+    for one in components:
+        yield one
+        yield from _all(one.parts)
 
 
-def _rows(component: Component) -> Iterator[dict[str, Any]]:
-    """Give the package, then what its own bills of materials list."""
-    is_image = component.ref in {"image", "base"}
-    yield _row(
-        component.ref,
-        component.name,
-        component.version,
-        component.licence,
-        [_purl(component.purl), *map(_own_document, component.embedded.unread)],
-        packageFileName=component.filename,
-        supplier=f"Person: {component.supplier}" if component.supplier else "",
-        sourceInfo=f"built from {component.built_from}" if component.built_from else "",
-        primaryPackagePurpose="CONTAINER" if is_image else "",
-        checksums=[]
-        if component.digest is None or is_image
-        else [{"algorithm": component.digest.algorithm.upper(), "checksumValue": component.digest.hex}],
-    )
-    for number, part in enumerate(component.embedded.parts):
-        licence = Licence(expression=part.licence)
-        yield _row(_part_ref(component, number), part.name, part.version, licence, [_purl(part.purl)])
+def _ids(components: Iterable[Component]) -> dict[str, str]:
+    """Return identifiers by key; two keys that become the same without their odd characters are numbered."""
+    found: dict[str, str] = {}
+    taken = {_DOCUMENT, _IMAGE}
+    for one in _all(components):
+        bare = identifier = "SPDXRef-" + _NOT_IN_ID.sub("-", one.key)
+        number = 1
+        while identifier in taken:
+            number += 1
+            identifier = f"{bare}.{number}"
+        taken.add(identifier)
+        found[one.key] = identifier
+    return found
 
 
-def _row(
-    ref: str,
-    name: str,
-    version: str,
-    licence: Licence,
-    references: list[dict[str, str]],
-    **more: Any,
-) -> dict[str, Any]:
-    """Return a package's row. What is not said in it means no assertion (SPDX 2.3, 7.8, 7.13, 7.15, 7.17)."""
-    # A licence of the package's own would need its text here.
-    known = licence.expression if "LicenseRef-" not in licence.expression else ""
-    return as_jsonable(
-        {
-            "SPDXID": _id(ref),
-            "name": name,
-            "versionInfo": version,
-            "downloadLocation": _NONE,
-            "filesAnalyzed": False,
-            "licenseDeclared": known,
-            "licenseComments": "" if known else licence.name or licence.expression,
-            "externalRefs": [reference for reference in references if reference],
-            **more,
-        }
-    )
+def _image(bill: Bill) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "SPDXID": _IMAGE,
+        "name": bill.name,
+        "versionInfo": str(bill.digest),
+        "downloadLocation": _NOTHING,
+        "filesAnalyzed": False,
+        "primaryPackagePurpose": "CONTAINER",
+        "externalRefs": _refs(bill.purl),
+        "comment": f"an image for {bill.platform}",
+    }
+    if bill.digest.algorithm == "sha256":
+        found["checksums"] = [{"algorithm": "SHA256", "checksumValue": bill.digest.hex}]
+    return found
 
 
-def _id(ref: str) -> str:
-    return f"SPDXRef-{_NOT_IN_ID.sub('-', ref)}"
+def _package(one: Component, ids: dict[str, str]) -> dict[str, Any]:
+    remarks = [f"built from {one.built_from}"] if one.built_from else []
+    remarks += [f"brings {path} ({digest})" for path, digest in one.evidence]
+    remarks += one.notes
+    found: dict[str, Any] = {
+        "SPDXID": ids[one.key],
+        "name": one.name,
+        "versionInfo": one.version,
+        "downloadLocation": one.url or _NOTHING,
+        "packageFileName": one.filename,
+        "checksums": []
+        if one.digest is None
+        else [{"algorithm": one.digest.algorithm.upper(), "checksumValue": one.digest.hex}],
+        "licenseDeclared": one.licence.expression or _NOTHING,
+        "licenseComments": _words(one.licence),
+        "externalRefs": _refs(one.purl),
+        "primaryPackagePurpose": _PURPOSES[one.kind],
+        "summary": one.summary,
+        "comment": "; ".join(remarks),
+    }
+    found = {name: value for name, value in found.items() if value}
+    # No file of a package is listed: its files are the wheel's, under the wheel's checksum (7.8).
+    return {**found, "filesAnalyzed": False}
 
 
-def _part_ref(component: Component, number: int) -> str:
-    # Two dots: no normalized name has them.
-    return f"{component.ref}..{number}"
+def _words(licence: Licence) -> str:
+    return f"The package says: {', '.join(licence.words)}" if licence.words else ""
 
 
-def _purl(purl: str) -> dict[str, str]:
+def _refs(purl: str) -> list[dict[str, str]]:
     if not purl:
-        return {}
-    return {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}
+        return []
+    return [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}]
 
 
-def _own_document(path: str) -> dict[str, str]:
-    return {"referenceCategory": "OTHER", "referenceType": "sbom", "referenceLocator": quoted_path(path)}
+def _relationships(bill: Bill, ids: dict[str, str]) -> Iterator[dict[str, str]]:
+    yield _related(_DOCUMENT, "DESCRIBES", _IMAGE)
+    for one in bill.components:
+        kind = "DESCENDANT_OF" if one.kind is ComponentKind.BASE else "CONTAINS"
+        yield _related(_IMAGE, kind, ids[one.key])
+        for part in one.parts:
+            yield _related(ids[one.key], "CONTAINS", ids[part.key])
+    of = {one.key: one.kind for one in bill.components}
+    for key, needs in bill.edges():
+        kind = "CONTAINS" if of[key] is ComponentKind.BASE else "DEPENDS_ON"
+        for other in needs:
+            yield _related(ids[key], kind, ids[other])
 
 
-def _relations(materials: Materials) -> Iterator[dict[str, str]]:
-    """Give who describes, contains and needs whom; the image contains what nobody else needs, and those the rest."""
-    yield _relation("DOCUMENT", "DESCRIBES", "image")
-    for one in (materials.application, *materials.system):
-        if one is not None:
-            yield _relation("image", "CONTAINS", one.ref)
-    if materials.base is not None:
-        yield _relation("image", "DESCENDANT_OF", "base")
-    for ref in materials.tops:
-        yield _relation("image", "CONTAINS", ref)
-    for component in materials.packages:
-        for ref in component.requires:
-            yield _relation(component.ref, "DEPENDS_ON", ref)
-        for number in range(len(component.embedded.parts)):
-            yield _relation(component.ref, "CONTAINS", _part_ref(component, number))
+def _related(one: str, kind: str, other: str) -> dict[str, str]:
+    return {"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other}
 
 
-def _relation(one: str, kind: str, other: str) -> dict[str, str]:
-    return {"spdxElementId": _id(one), "relationshipType": kind, "relatedSpdxElement": _id(other)}
+def _extracted(components: Iterable[Component]) -> list[dict[str, str]]:
+    """Return an entry for each `LicenseRef-`, which a document must explain (10.1); the text is in the wheel."""
+    refs = {ref for one in _all(components) for ref in _LICENCE_REF.findall(one.licence.expression)}
+    return [
+        {
+            "licenseId": ref,
+            "name": ref.removeprefix("LicenseRef-"),
+            "extractedText": "See the package's licence files.",
+        }
+        for ref in sorted(refs)
+    ]
