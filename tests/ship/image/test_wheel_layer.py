@@ -16,10 +16,10 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.estargz import check_layer
+from tests.support.layers import AMD64, ARM64, ENTRY_POINTS, FILES, GLIBC, PACKAGES, demo, source, write
 from tests.support.rawzip import RawEntry, raw_zip
 from tests.support.wheels import make_wheel, wheel_files, zip_bytes
 
@@ -30,48 +30,9 @@ from crossdock.ship.image import wheel_layer
 from crossdock.ship.image.records import refuse_collisions
 from crossdock.ship.image.wheel_layer import (
     KeyPart,
-    WheelLayer,
-    WheelSource,
     wheel_layer_key,
-    write_wheel_layer,
 )
-from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-GLIBC = Libc(LibcKind.GLIBC, 2, 28)
-ARM64 = Target(os=Os.LINUX, arch=Arch.AARCH64, libc=GLIBC, python=Python(minor=12))
-AMD64 = Target(os=Os.LINUX, arch=Arch.X86_64, libc=GLIBC, python=Python(minor=12))
-PACKAGES = "app/lib/python3.12/site-packages"
-
-FILES: Mapping[str, bytes | str] = {
-    "demo/__init__.py": "x = 1\n" * 300,
-    "demo/empty.py": "",
-    "demo/\u00e9.txt": "name",
-    "demo/" + "n" * 120 + ".py": "long",
-    "demo-1.0.data/scripts/tool": "#!python\nprint('tool')\n",
-    "demo-1.0.data/data/share/demo.txt": "data",
-    "demo-1.0.data/headers/demo.h": "// h\n",
-    "demo-1.0.dist-info/sboms/demo.cdx.json": '{"bomFormat": "CycloneDX"}',
-}
-ENTRY_POINTS = "[console_scripts]\ndemo = demo:main\n"
-METADATA = "Summary: A demonstration\nLicense-Expression: MIT\nClassifier: License :: OSI Approved\nClassifier: Topic :: X\n"
-
-
-def source(path: Path, name: str = "demo", direct_url: bytes | None = None) -> WheelSource:
-    digest = Digest.of(path.read_bytes())
-    return WheelSource(name=name, filename=path.name, digest=digest, blob=path, direct_url=direct_url)
-
-
-def demo(directory: Path) -> Path:
-    return make_wheel(directory, files=FILES, entry_points=ENTRY_POINTS, extra_metadata=METADATA)
-
-
-def write(sources: Sequence[WheelSource], target: Target = ARM64) -> tuple[bytes, WheelLayer]:
-    out = io.BytesIO()
-    made = write_wheel_layer(sources, target=target, prefix="/app", out=out)
-    return out.getvalue(), made
+from crossdock.target.model import Arch, Os, Python, Target
 
 
 def test_a_layer_holds_all_that_installing_writes(tmp_path: Path) -> None:

@@ -40,6 +40,17 @@ def image_layout(target: Target, prefix: str) -> Layout:
     )
 
 
+def environment_paths(target: Target, prefix: str) -> list[str]:
+    """Return where the environment's own files lie, which no wheel may write: pyvenv.cfg, the `.pth`, the links."""
+    layout = image_layout(target, prefix)
+    names = sorted({"python", "python3", python_directory(target.python)})
+    return [
+        layout.place("data", "pyvenv.cfg", ""),
+        layout.place("purelib", _PTH, ""),
+        *(layout.place("scripts", name, "") for name in names),
+    ]
+
+
 def environment_entries(target: Target, prefix: str, interpreter: str, *, sources: bool) -> tuple[Entry, ...]:
     """Return the files of the environment layer, sorted.
 
@@ -51,19 +62,17 @@ def environment_entries(target: Target, prefix: str, interpreter: str, *, source
     directory, slash, name = interpreter.rpartition("/")
     if not slash or not interpreter.startswith("/") or not name or not interpreter.isprintable():
         raise ImageError(f"not the path of a base's Python: `{interpreter}`", code="E-IMAGE-BROKEN")
-    below = prefix.removeprefix("/")
     python = target.python
     lines = [
         f"home = {directory or '/'}",
         "include-system-site-packages = false",
         f"version = {python.short}",
     ]
-    names = {"python", "python3", python_directory(python)}
+    configuration, pth, *links = environment_paths(target, prefix)
     entries = [
-        made_file(f"{below}/pyvenv.cfg", "".join(f"{line}\n" for line in lines).encode()),
-        *(made_link(f"{below}/bin/{one}", interpreter) for one in names),
+        made_file(configuration, "".join(f"{line}\n" for line in lines).encode()),
+        *(made_link(link, interpreter) for link in links),
     ]
     if sources:
-        packages = image_layout(target, prefix).purelib
-        entries.append(made_file(f"{packages}/{_PTH}", f"{prefix}/{SOURCES}\n".encode()))
+        entries.append(made_file(pth, f"{prefix}/{SOURCES}\n".encode()))
     return tuple(sorted(entries, key=lambda entry: entry.path))

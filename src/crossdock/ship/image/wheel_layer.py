@@ -9,7 +9,7 @@ from crossdock.archive.wheel import Wheel
 from crossdock.digest import Digest
 from crossdock.oci.model import canonical_json
 from crossdock.safepath import PathRules
-from crossdock.ship.image.environment import image_layout, python_directory
+from crossdock.ship.image.environment import environment_paths, image_layout, python_directory
 from crossdock.ship.image.layer import LayerWriter, WrittenLayer
 from crossdock.ship.image.model import Slice
 from crossdock.ship.image.records import WheelRecord, collision, record_of
@@ -153,8 +153,23 @@ def _open(source: WheelSource, target: Target, prefix: str, stack: ExitStack, sc
         return wheel.read(members[payload.scheme, payload.path])
 
     installed = installed_files(wheel_facts(wheel), target, layout, read=read, direct_url=source.direct_url)
+    _refuse_environment(source.name, installed, environment_paths(target, prefix))
     by_place = {layout.place(file.scheme, str(file.path), wheel.name): file for file in wheel.files}
     return _Open(source, wheel, reader, installed, by_place, buffer, scratch)
+
+
+def _refuse_environment(name: str, installed: Iterable[InstalledFile], own: Sequence[str]) -> None:
+    """Refuse a wheel that writes what makes the environment one: the layer above would hide it, or it would break that."""
+    needed = {parent for path in own for parent in _parents(path)}
+    below = tuple(f"{path}/" for path in own)
+    for file in installed:
+        if file.path in needed or file.path in own or file.path.startswith(below):
+            raise collision(name, "the environment", file.path)
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _files(opened: Sequence[_Open]) -> Iterator[tuple[InstalledFile, _Open]]:
