@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossdock.errors import UsageError
@@ -14,7 +15,10 @@ from crossdock.ship.image.model import Attachment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from crossdock.digest import Digest
     from crossdock.ship.image.components import Component, Made
+    from crossdock.ship.image.model import Image
+    from crossdock.ship.image.options import ImageOptions
 
 IN_TOTO = "application/vnd.in-toto+json"
 _TITLE = "org.opencontainers.image.title"
@@ -99,3 +103,30 @@ def sbom_attachments(
             attachment(made.image.descriptor, write(bill), media_type, filename=filename, created=created)
         )
     return tuple(found)
+
+
+def with_provenance(
+    image: Image,
+    made: Sequence[Made],
+    *,
+    options: ImageOptions,
+    lock: Digest | None = None,
+    revision: str = "",
+    created: int | None = None,
+    packages: Sequence[Component] = (),
+) -> Image:
+    """Return the image with the statement of how it came to be, attached to its index; see `provenance`."""
+    from crossdock.ship.image import provenance
+
+    document = provenance.provenance(
+        image, made, options=options, lock=lock, revision=revision, created=created, packages=packages
+    )
+    one = attachment(
+        image.descriptor,
+        document,
+        IN_TOTO,
+        filename="provenance.intoto.json",
+        annotations={PREDICATE_TYPE: provenance.PREDICATE_TYPE},
+        created=created,
+    )
+    return replace(image, attachments=(*image.attachments, one))
