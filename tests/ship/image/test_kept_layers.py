@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -152,3 +154,49 @@ def test_many_that_want_one_layer_write_it_once(
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(make, range(4)))) == 1
     assert len(written) == 1
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from crossdock.ship.image.kept_layers import LayerName, make_layer
+from crossdock.ship.image.layer import LayerWriter
+from crossdock.ship.image.model import LayerKind
+from crossdock.store import Store
+def write(out):
+    LayerWriter(out).file("app/x", os.urandom(3_000_000))
+    os._exit(9)
+make_layer(Store.open(Path(sys.argv[1]), warn=print), LayerName(key="ab" * 32, kind=LayerKind.WHEELS, title="x"), write)
+"""
+
+
+def test_a_process_that_dies_while_writing_keeps_nobody_waiting(store: Store) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, store.root], check=False, timeout=60)
+    assert done.returncode == 9
+    assert find_layer(store, NAME) is None
+    check_layer(content(make_layer(store, NAME, write)))
+
+
+def test_two_processes_that_want_one_layer_write_it_once(store: Store, tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from crossdock.ship.image.kept_layers import LayerName, make_layer
+from crossdock.ship.image.layer import LayerWriter
+from crossdock.ship.image.model import LayerKind
+from crossdock.store import Store
+def write(out):
+    with open(sys.argv[2], "a") as file:
+        file.write("written\\n")
+    layer = LayerWriter(out)
+    layer.file("app/x", b"x" * 5000)
+    return layer.finish(), ()
+store = Store.open(Path(sys.argv[1]), warn=print)
+print(make_layer(store, LayerName(key="ab" * 32, kind=LayerKind.WHEELS, title="x"), write).descriptor.digest)
+"""
+    command = [sys.executable, "-c", program, store.root, tmp_path / "log"]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = {one.communicate(timeout=60)[0] for one in running}
+    assert [one.returncode for one in running] == [0, 0, 0]
+    assert len(said) == 1
+    assert (tmp_path / "log").read_text() == "written\n"
