@@ -194,7 +194,7 @@ def write(out):
 store = Store.open(Path(sys.argv[1]), warn=print)
 print(make_layer(store, LayerName(key="ab" * 32, kind=LayerKind.WHEELS, title="x"), write).descriptor.digest)
 """
-    command = [sys.executable, "-c", program, store.root, tmp_path / "log"]
+    command = [sys.executable, "-c", program, str(store.root), str(tmp_path / "log")]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = {one.communicate(timeout=60)[0] for one in running}
     assert [one.returncode for one in running] == [0, 0, 0]
