@@ -129,8 +129,10 @@ def plan_image(locked: Locked, request: ImageRequest, means: ImageMeans) -> list
     Raises `LockError` for a package without a fitting file, and what opening a base raises.
     """
     planned = []
-    for target, (wheels, notes) in zip(locked.targets, _chosen(locked, request, means), strict=True):
-        platform = platform_of(target)
+    # A target that images do not run on is told before its packages are looked at.
+    platforms = [platform_of(target) for target in locked.targets]
+    chosen = _chosen(locked, request, means)
+    for target, platform, (wheels, notes) in zip(locked.targets, platforms, chosen, strict=True):
         base = means.open_base(target, platform)
         layers = plan_layers(
             wheels,
