@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _LONGEST = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _REQUIRED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+#: RFC 3986 without user, query and fragment.
+_URL = re.compile(
+    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?"
+    r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
+)
 _SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -236,12 +241,15 @@ def clean(text: str) -> str:
 
 def public_url(url: str) -> str:
     """Return a URL without login, query and fragment, which carry tokens; empty for what is on this disk."""
+    from urllib.parse import quote
+
     from crossdock.net.url import without_login
 
     if not url.startswith(("https://", "http://")):
         return ""
-    text = clean(without_login(url).partition("#")[0].partition("?")[0])
-    return text if " " not in text else ""
+    bare = clean(without_login(url).partition("#")[0].partition("?")[0])
+    text = quote(bare, safe="/:@!$&'()*+,;=%-._~[]")
+    return text if _URL.fullmatch(text) else ""
 
 
 def _clean_licence(metadata: Mapping[str, Sequence[str]]) -> Licence:
