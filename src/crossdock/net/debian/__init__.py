@@ -1,0 +1,1 @@
+"""Debian's package archives: apt's settings, signed releases, package lists, and what depends on what."""
