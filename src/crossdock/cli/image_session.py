@@ -257,15 +257,16 @@ class ImageSession(Session):
 
     def base_facts(self, base: BaseImage) -> BaseFacts:
         """Return what a base brings; its layers are read once, or not at all where the previous image tells it."""
-        from crossdock.contents.base import FACTS_KIND, base_facts, facts_key
+        from crossdock.contents.base import FACTS_KIND, base_facts, facts_from_json, facts_key
 
+        name = self.base_spec or base.name or "the base"
         key = facts_key([(layer.descriptor.digest, layer.diff_id) for layer in base.layers], base.config)
         if self.store.get_fact(FACTS_KIND, key) is None:
-            told = self.previous.base_facts(key)
+            # Believed for this run, as the previous image's layers are; the store keeps what was read here.
+            told = facts_from_json(self.previous.base_facts(key), name, base.platform)
             if told is not None:
-                self.store.put_fact(FACTS_KIND, key, told)
+                return told
         layers = [(layer.descriptor, layer.diff_id, layer.source) for layer in base.layers]
-        name = self.base_spec or base.name or "the base"
         return base_facts(layers, base.config, name=name, store=self.store)
 
     # The previous image

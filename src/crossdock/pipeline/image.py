@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from crossdock import __version__
 from crossdock.digest import Digest
 from crossdock.errors import ImageError
+from crossdock.oci.model import canonical_json
 from crossdock.pipeline.chosen import choose_wheels, remember_wheels, remembered_wheels
 from crossdock.pipeline.layers import find_layers, make_layers, plan_layers
 from crossdock.ship.image.config import image_config, platform_of
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _EARLIEST = 315_532_800
 
 #: Raised when the audit's rules for images change within a version.
-_AUDIT_FORM = 1
+_AUDIT_FORM = 2
 
 
 class PreviousLayers(Protocol):
@@ -228,11 +229,12 @@ def _platform(
         wheels=planned.wheels,
         records=records,
         application=application,
-        findings=_audited(means.means, planned, records, facts),
+        findings=_audited(means.means, planned, recorded, facts),
         facts=facts,
         notes=(*planned.notes, *notes),
     )
-    kept = records_attachment(image.descriptor, [records_blob(one.packed, one.layer.key) for one in recorded])
+    blobs = [records_blob(one.packed, one.layer.key) for one in recorded]
+    kept = records_attachment(image.descriptor, [*blobs, _base_blob(planned.base, facts)])
     return replace(made, image=replace(image, attachments=(kept, *request.attach(made))))
 
 
@@ -311,16 +313,22 @@ def _check_user(facts: BaseFacts, user: str) -> None:
 
 
 def _audited(
-    means: Means, planned: PlannedPlatform, records: Sequence[WheelRecord], facts: BaseFacts
+    means: Means, planned: PlannedPlatform, recorded: Sequence[RecordedLayer], facts: BaseFacts
 ) -> tuple[Finding, ...]:
-    """Audit all binaries against the target and the base's own libraries; the same things once."""
+    """Audit all binaries against the target and the base's own libraries; the same things once.
+
+    What is remembered is a function of the records and facts themselves, not of the wheels and the base that they
+    speak of: a previous image may have lied of those, and a later run must not believe it for that.
+    """
+    from crossdock.contents.base import facts_to_json
     from crossdock.ship.cargo import findings_from_json
 
+    records = [record for one in recorded for record in one.records]
     if not any(record.binaries for record in records):
         return ()
-    below = [str(layer.diff_id) for layer in planned.base.layers]
-    words = repr(([str(record.digest) for record in records], below, planned.base.config.get("config")))
-    key = f"{_AUDIT_FORM} {__version__} {planned.target.key} {Digest.of(words.encode()).hex}"
+    told = [str(Digest.of(one.packed)) for one in recorded]
+    words = canonical_json([told, facts_to_json(facts)])
+    key = f"{_AUDIT_FORM} {__version__} {planned.target.key} {facts.name} {Digest.of(words).hex}"
     known = means.store.get_fact("image-audit", key)
     if isinstance(known, list):
         return findings_from_json(known)
