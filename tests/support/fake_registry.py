@@ -296,7 +296,9 @@ class Exchange(BaseHTTPRequestHandler):
         for (owner, own), (kind, body) in registry.manifests.items():
             said = json.loads(body)
             if owner == name and said.get("subject", {}).get("digest") == digest:
-                rows.append({"mediaType": kind, "digest": own, "size": len(body)})
+                # As the specification has it: the artifact type, else the configuration's media type.
+                what = said.get("artifactType") or said.get("config", {}).get("mediaType", "")
+                rows.append({"mediaType": kind, "digest": own, "size": len(body), "artifactType": what})
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": rows}
         self.answer(200, json.dumps(index).encode(), {"Content-Type": INDEX})
 
