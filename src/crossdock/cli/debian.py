@@ -1,0 +1,146 @@
+"""Where Debian's packages come from: a mirror that the user names, else what apt is set up with on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossdock.cli.console import warn
+from crossdock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossdock.cli.image_session import ImageSession
+    from crossdock.net.debian.sources import Archive, SourceEntry
+    from crossdock.oci.model import Platform
+    from crossdock.ship.image.base_lock import BaseLock
+    from crossdock.ship.image.model import BaseImage
+    from crossdock.target.model import Target
+
+_APT = Path("/etc/apt")
+_LARGEST = 4 << 20
+#: sources.list(5): a relative keyring lies here.
+_KEYRINGS = Path("/usr/share/keyrings")
+#: What a suite came to is believed for this many seconds: a second build of a working day is the first one's.
+_FRESH = 3600
+_FACT = "debian-base"
+
+
+def debian_base_of(
+    session: ImageSession,
+    suite: str,
+    packages: Sequence[str],
+    *,
+    target: Target,
+    platform: Platform,
+    lock: BaseLock,
+) -> BaseImage:
+    """Return the base made of a suite's packages, pinned ones if the base lock has them."""
+    from crossdock.net.debian.resolve import PackageSet
+    from crossdock.ship.image.debian.base import debian_base
+
+    spec = "+".join([f"debian:{suite}", *packages])
+    archives = _archives(session, suite)
+    now = time.time()
+    pinned = lock.package_set(spec, str(platform))
+    key = f"{spec} {platform} {archives!r}"
+    if pinned is None and not session.options.get("update_base"):
+        pinned = _recent(session, key, now)
+    base, found = debian_base(
+        spec,
+        target,
+        platform,
+        archives=archives,
+        http=None if session.options.get("offline") else session.http,
+        store=session.store,
+        now=now,
+        pinned=None if pinned is None else PackageSet.from_json(pinned),
+        warn=warn,
+    )
+    value = found.to_json()
+    lock.note_packages(spec, str(platform), value)
+    if pinned is None:
+        session.store.put_fact(_FACT, key, [int(now), value])
+    return base
+
+
+def _recent(session: ImageSession, key: str, now: float) -> dict[str, object] | None:
+    """Return what the suite came to a moment ago; offline, whenever that was."""
+    known = session.store.get_fact(_FACT, key)
+    if not isinstance(known, list):
+        return None
+    fresh = 0 <= now - known[0] < _FRESH or session.options.get("offline")
+    return known[1] if fresh else None
+
+
+def _archives(session: ImageSession, suite: str) -> list[Archive]:
+    from crossdock.net.debian.sources import Archive, archives_of
+
+    named = session.options.get("debian_mirror") or os.environ.get("CROSSDOCK_DEBIAN_MIRROR")
+    if named:
+        return [
+            Archive(mirror=mirror, suite=name, components=("main",))
+            for mirror in named.split()
+            for name in _suites_of(mirror, suite)
+        ]
+    archives = archives_of(_apt_entries(), _keyring)
+    if any(archive.suite == suite for archive in archives):
+        return archives
+    return [*archives, *_other_suite(archives, suite)]
+
+
+def _suites_of(mirror: str, suite: str) -> list[str]:
+    """Return the suites of a mirror by its name: the archive of security fixes is one of its own."""
+    security = mirror.rstrip("/").endswith("-security")
+    return [f"{suite}-security"] if security else [suite, f"{suite}-updates"]
+
+
+def _other_suite(archives: Sequence[Archive], suite: str) -> list[Archive]:
+    """Return the same mirrors for a suite that this machine is not of."""
+    from dataclasses import replace
+
+    from crossdock.ship.image.debian.suites import known_suites
+
+    found = []
+    for archive in archives:
+        name, dash, rest = archive.suite.partition("-")
+        if name in known_suites():
+            # The key that signs this machine's suite need not sign another: Debian's own are used.
+            found.append(replace(archive, suite=f"{suite}{dash}{rest}", keys=()))
+    return found
+
+
+def _apt_entries() -> list[SourceEntry]:
+    """Return the entries of apt's settings on this machine, none where there is no apt."""
+    from crossdock.net.debian.sources import parse_deb822_sources, parse_sources_list
+
+    entries: list[SourceEntry] = []
+    parts = _APT / "sources.list.d"
+    for path in [_APT / "sources.list", *sorted(parts.glob("*.list"))]:
+        if path.is_file():
+            entries += parse_sources_list(_text(path))
+    for path in sorted(parts.glob("*.sources")):
+        entries += parse_deb822_sources(_text(path))
+    return entries
+
+
+def _text(path: Path) -> str:
+    if path.stat().st_size > _LARGEST:
+        raise UsageError(f"`{path}` is larger than {_LARGEST >> 20} MiB", code="E-DEBIAN-SOURCES")
+    return path.read_text("utf-8", errors="replace")
+
+
+def _keyring(name: str) -> bytes:
+    path = _KEYRINGS / name
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the keyring `{path}`, which apt's settings name: {error.strerror}",
+            code="E-DEBIAN-SOURCES",
+            hint="correct apt's settings, or name a mirror by `--debian-mirror`",
+        ) from error
