@@ -163,10 +163,10 @@ def native_wheel(files: Path, name: str, version: str, platform: str, binary: by
 BACKEND = """
 import base64, hashlib, zipfile
 
-NAME, VERSION, FILES = {name!r}, {version!r}, {files!r}
+NAME, FILES = {name!r}, {files!r}
 
 def build_wheel(directory, config_settings=None, metadata_directory=None):
-    filename = f"{{NAME}}-{{VERSION}}-py3-none-any.whl"
+    filename = NAME
     with zipfile.ZipFile(f"{{directory}}/{{filename}}", "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in FILES.items():
             archive.writestr(path, content)
@@ -174,24 +174,27 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 """
 
 
-def make_project(root: Path, *, name: str = "shop", body: str = "print('hello')", settings: str = "") -> Path:
+def make_project(
+    root: Path, *, name: str = "shop", body: str = "print('hello')", tag: str = "py3-none-any"
+) -> Path:
     """A project whose in-tree backend needs nothing; its console script is called like it."""
     root.mkdir(parents=True, exist_ok=True)
     wheel = wheel_files(
         name,
         "2.0",
+        tag,
         files={f"{name}/__init__.py": "", f"{name}/cli.py": f"def main():\n    {body}\n"},
         entry_points=f"[console_scripts]\n{name} = {name}.cli:main\n",
         extra_metadata="Summary: Sells things\nLicense-Expression: MIT\n",
     )
     (root / "backend").mkdir(exist_ok=True)
     members = {path: data.decode() for path, data in wheel.items()}
-    (root / "backend" / "inside.py").write_text(BACKEND.format(name=name, version="2.0", files=members))
+    (root / "backend" / "inside.py").write_text(BACKEND.format(name=f"{name}-2.0-{tag}.whl", files=members))
     (root / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "inside"\nbackend-path = ["backend"]\n'
         f'[project]\nname = "{name}"\nversion = "2.0"\ndescription = "Sells things"\nlicense = "MIT"\n'
         f'requires-python = ">=3.12"\ndependencies = ["web"]\n'
-        f'[project.scripts]\n{name} = "{name}.cli:main"\n{settings}'
+        f'[project.scripts]\n{name} = "{name}.cli:main"\n'
     )
     return root
 
