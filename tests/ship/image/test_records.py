@@ -112,6 +112,7 @@ def test_anything_else_is_refused(value: object) -> None:
 @pytest.mark.parametrize(
     "packed",
     [b"", b"{}", encode_records([RECORD])[:-9], gzip.compress(b"[" * 200_000), gzip.compress(b"\xff")],
+    ids=["empty", "not packed", "cut off", "deep", "no text"],
 )
 def test_bytes_that_are_no_records_are_refused(packed: bytes) -> None:
     with pytest.raises(ImageError) as caught:

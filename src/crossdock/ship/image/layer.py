@@ -22,7 +22,7 @@ from crossdock.safepath import show
 from crossdock.ship.image.contents_table import LANDMARK, TOC_NAME, ContentsTable, footer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _LANDMARK_CONTENT = b"\x0f"
 #: Runtimes take such a name for the removal of a file below (layer.md, "Whiteouts").
@@ -130,16 +130,14 @@ class LayerWriter:
         self._begin(path, mode, owner, size, sha)
         self._emit(gzipwrite.HEADER)
         left, crc = size, 0
-        for chunk in chunks:
-            for start in range(0, len(chunk), _PIECE):
-                piece = chunk[start : start + _PIECE]
-                left -= len(piece)
-                if left < 0:
-                    break
-                crc = crc32(piece, crc)
-                self._diff_id.update(piece)
-                self._emit(deflate.stored_header(len(piece), final=not left))
-                self._emit(piece)
+        for piece in _pieces(chunks):
+            left -= len(piece)
+            if left < 0:
+                break
+            crc = crc32(piece, crc)
+            self._diff_id.update(piece)
+            self._emit(deflate.stored_header(len(piece), final=not left))
+            self._emit(piece)
         if left:
             raise _refused(path, f"does not have the {size} bytes that were announced")
         self._end(crc, size)
@@ -303,6 +301,19 @@ class LayerWriter:
         self._out.write(data)
         self._digest.update(data)
         self.size += len(data)
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what stored blocks hold: full ones but for the last, however the chunks were cut."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk
+        whole = len(data) - len(data) % _PIECE
+        for start in range(0, whole, _PIECE):
+            yield data[start : start + _PIECE]
+        rest = data[whole:]
+    if rest:
+        yield rest
 
 
 def _has_dots(path: str) -> bool:

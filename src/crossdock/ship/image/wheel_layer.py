@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from crossdock.archive import deflate
 from crossdock.archive.wheel import Wheel
 from crossdock.digest import Digest
 from crossdock.oci.model import canonical_json
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from crossdock.target.model import Target
 
 #: Raised whenever a byte of the layers changes for the same wheels.
-FORMAT = 1
+FORMAT = 2
 
 #: Files above this many bytes are read in pieces, so that memory stays flat.
 _STREAM_ABOVE = 16 << 20
@@ -56,16 +57,18 @@ class KeyPart(NamedTuple):
     digest: Digest
     filename: str
     direct_url: bytes | None = None
+    allow_bad_record: bool = False
 
 
 def wheel_layer_key(wheels: Sequence[KeyPart], *, target: Target, prefix: str) -> str:
     """Return the key of the layer with these wheels: known from the lock, before a wheel is here.
 
-    The architecture is no part of it: a pure wheel's layer is the same everywhere.
+    The architecture is no part of it: a pure wheel's layer is the same everywhere. A wheel that may have a wrong
+    RECORD makes another key: who does not allow it must not find its layer, in the store or in a registry.
     """
     rows = sorted(
-        [str(digest), filename, Digest.of(direct_url).hex if direct_url else ""]
-        for digest, filename, direct_url in wheels
+        [str(digest), filename, Digest.of(url).hex if url else "", *(["bad RECORD allowed"] if bad else [])]
+        for digest, filename, url, bad in wheels
     )
     value = ["wheels", FORMAT, prefix, python_directory(target.python), rows]
     return Digest.of(canonical_json(value)).hex
@@ -199,11 +202,9 @@ def _write(writer: LayerWriter, file: InstalledFile, one: _Open) -> None:
         return
     content = one.wheel.read(source)
     one.reader.saw(source, content)
-    if member.method:
-        raw = one.wheel.archive.raw(member)
-        writer.deflated(file.path, raw=raw, plain=content, crc=member.crc32, sha=source.sha256, mode=mode)
-    else:
-        writer.file(file.path, content, mode=mode, sha=source.sha256)
+    # What a wheel stores stays stored: a few wheels hold nothing else, and our encoder is slow.
+    raw = one.wheel.archive.raw(member) if member.method else deflate.stored(content)
+    writer.deflated(file.path, raw=raw, plain=content, crc=member.crc32, sha=source.sha256, mode=mode)
 
 
 def _write_large(writer: LayerWriter, file: InstalledFile, source: WheelFile, one: _Open, mode: int) -> None:
