@@ -67,7 +67,6 @@ _PACKAGE = _table(
         "licenseDeclared": _TEXT,
         "packageFileName": _TEXT,
         "primaryPackagePurpose": {"enum": _PURPOSES},
-        "summary": _TEXT,
         "versionInfo": _TEXT,
     },
 )

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support import oci_schemas, spdx_schema
 from tests.support.bills import MadeUp, made_up, origin, record
+from tests.support.images import make_layer
 
 from crossdock.digest import Digest
 from crossdock.errors import UsageError
@@ -26,6 +27,7 @@ from crossdock.ship.image.attach import sbom_attachments
 from crossdock.ship.image.components import debian_component, public_url, requirements_of
 from crossdock.ship.image.embedded import embedded_components
 from crossdock.ship.image.licences import licence_of
+from crossdock.ship.image.model import LayerKind
 from crossdock.ship.image.purl import debian_purl, image_purl, pypi_purl
 
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
@@ -67,7 +69,7 @@ def application() -> MadeUp:
     numpy = record(
         "numpy",
         "2.0",
-        metadata={"License-Expression": ("bsd-3-clause AND mit",), "Summary": ("Arrays\nof numbers",)},
+        metadata={"License-Expression": ("bsd-3-clause AND mit",)},
         sboms={
             "numpy-2.0.dist-info/sboms/auditwheel.cdx.json": json.dumps(AUDITWHEEL),
             "numpy-2.0.dist-info/sboms/blas.spdx.json": json.dumps(SPDX),
@@ -123,7 +125,6 @@ def test_cyclonedx_lists_what_is_in_the_image() -> None:
     numpy = rows["wheel-numpy"]
     assert numpy["purl"] == "pkg:pypi/numpy@2.0?file_name=numpy-2.0-py3-none-any.whl"
     assert numpy["licenses"] == [{"expression": "BSD-3-Clause AND MIT"}]
-    assert numpy["description"] == "Arrays of numbers"
     assert numpy["hashes"] == [{"alg": "SHA-256", "content": made.records[1].digest.hex}]
     # A local build is no file of the release; one from a URL says so.
     assert rows["wheel-only-sdist"]["purl"] == "pkg:pypi/only-sdist@3"
@@ -188,6 +189,19 @@ def test_debian_packages_of_a_base_made_here() -> None:
     assert {
         "spdxElementId": "SPDXRef-base", "relationshipType": "CONTAINS", "relatedSpdxElement": "SPDXRef-deb-libc6",
     } in spdx["relationships"]  # fmt: skip
+
+
+def test_a_base_made_here_tells_its_packages_by_its_layers() -> None:
+    made = application()
+    layer = make_layer("debian bookworm", 9, ("libc6", "2.36", 5), ("", "", 1), kind=LayerKind.BASE)
+    base = replace(made.image.base, name="debian:bookworm+libpq5", layers=(layer,))
+    document, _ = valid(replace(made, image=replace(made.image, base=base)))
+    rows = {one["bom-ref"]: one for one in document["components"]}
+    assert rows["base"]["name"] == "debian:bookworm+libpq5"
+    assert "purl" not in rows["base"]
+    assert [rows[key]["purl"] for key in rows if key.startswith("deb-")] == [
+        "pkg:deb/debian/libc6@2.36?distro=bookworm"
+    ]
 
 
 def test_no_secret_and_no_path_comes_in() -> None:
@@ -412,7 +426,6 @@ def test_whatever_wheels_say_the_documents_are_valid(rows: list[Any], words: str
         metadata={
             "License": (words,),
             "License-Expression": (words,),
-            "Summary": (words,),
             "Requires-Dist": (words,),
         },
         sboms=bills,

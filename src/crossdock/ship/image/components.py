@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Metadata is input: what is longer is cut.
 _LONGEST = 500
+#: How a base made here is called.
+_DEBIAN = "debian:"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _REQUIRED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 #: RFC 3986 without user, query and fragment.
@@ -61,7 +63,6 @@ class Component:
     filename: str = ""
     url: str = ""
     licence: Licence = field(default_factory=Licence)
-    summary: str = ""
     built_from: str = ""
     requires: tuple[str, ...] = ()
     parts: tuple[Component, ...] = ()
@@ -96,10 +97,12 @@ class Made(Protocol):
 
 
 def components_of(made: Made, *, packages: Sequence[Component] = ()) -> tuple[Component, ...]:
-    """Return all components of a platform's image by kind and name: base, its `packages`, wheels, application.
+    """Return all components of a platform's image by kind and name: base, its packages, wheels, application.
 
-    `packages` are the base's where it was made here, see `debian_component`.
+    `packages` are the base's where it was made here, see `debian_component`; without them they are taken from
+    what its layers say, which is less: no hashes, and no architecture, since some are for all.
     """
+    packages = packages or _packages_of(made.image.base)
     origins = {wheel.digest: wheel for wheel in made.wheels}
     names = {record.name for record in made.records}
     wheels = [
@@ -142,7 +145,6 @@ def wheel_component(record: WheelRecord, origin: WheelOrigin | None, *, present:
         filename=clean(record.filename),
         url="" if built_from else url,
         licence=_clean_licence(record.metadata),
-        summary=_first(record.metadata, "Summary"),
         built_from=built_from,
         requires=tuple(f"wheel-{one}" for one in requirements_of(record.metadata) if one in present - {name}),
         parts=inside.components,
@@ -180,6 +182,20 @@ def debian_component(
     )
 
 
+def _packages_of(base: BaseImage) -> list[Component]:
+    """Return the packages that the layers of a base made here tell of."""
+    if not base.name.startswith(_DEBIAN):
+        return []
+    suite = base.name.removeprefix(_DEBIAN).partition("+")[0]
+    found = {
+        one.name: debian_component(one.name, one.version, "", suite=suite)
+        for layer in base.layers
+        for one in layer.slices
+        if one.name and one.version
+    }
+    return list(found.values())
+
+
 def base_component(base: BaseImage, packages: Sequence[Component] = ()) -> Component | None:
     """Return the image below, None if there is none."""
     if base.digest is None and not base.layers:
@@ -209,7 +225,7 @@ def _base_names(name: str) -> tuple[str, str, str]:
     """Return a base's name, its repository with the registry, and its tag; the last two empty if it has none."""
     from crossdock.net.registry.reference import ImageReference
 
-    if not name or name.startswith("debian:"):
+    if not name or name.startswith(_DEBIAN):
         return clean(name), "", ""
     try:
         reference = ImageReference.parse(name)
@@ -255,11 +271,6 @@ def public_url(url: str) -> str:
 def _clean_licence(metadata: Mapping[str, Sequence[str]]) -> Licence:
     found = licence_of(metadata)
     return Licence(expression=found.expression, words=tuple(map(clean, found.words)))
-
-
-def _first(metadata: Mapping[str, Sequence[str]], name: str) -> str:
-    values = metadata.get(name, ())
-    return clean(values[0]) if values else ""
 
 
 def json_text(value: Any) -> str:

@@ -71,7 +71,6 @@ def _component(one: Component) -> dict[str, Any]:
         "bom-ref": one.key,
         "name": one.name,
         "version": one.version,
-        "description": one.summary,
         "purl": one.purl,
         "hashes": _hashes(one.digest),
         "licenses": _licenses(one.licence),

@@ -114,7 +114,6 @@ def _package(one: Component, ids: dict[str, str]) -> dict[str, Any]:
         "licenseComments": _words(one.licence),
         "externalRefs": _refs(one.purl),
         "primaryPackagePurpose": _PURPOSES[one.kind],
-        "summary": one.summary,
         "comment": "; ".join(remarks),
     }
     found = {name: value for name, value in found.items() if value}
