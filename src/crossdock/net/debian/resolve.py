@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from crossdock.digest import Digest
-from crossdock.errors import CrossdockError, FetchError
+from crossdock.errors import FetchError
+from crossdock.net.debian.chosen import PackageSet, PinnedPackage
 from crossdock.net.debian.closure import closure
 from crossdock.net.debian.packages import PackageList, Universe, unpack_list
 from crossdock.net.debian.release import fetch_release
-from crossdock.safepath import PathRules, parse_member_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from crossdock.net.debian.chosen import Wanted
     from crossdock.net.debian.packages import Package
     from crossdock.net.debian.release import IndexFile, Release
     from crossdock.net.debian.sources import Archive
@@ -25,88 +25,11 @@ if TYPE_CHECKING:
     from crossdock.net.http import Http
     from crossdock.store import Store
 
+__all__ = ["PackageSet", "fetch_packages", "resolve"]
+
 _FACT = "debian-packages"
 #: Raised when the same lists would come to other packages.
 _FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class PinnedPackage:
-    """A package that was chosen: enough to have the same bytes again, from any mirror."""
-
-    name: str
-    version: str
-    architecture: str
-    sha256: str
-    size: int
-    filename: str
-    #: The archive that had it.
-    suite: str
-    #: The group of roots that it was added for.
-    group: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageSet:
-    """All packages of a base for one architecture, by name; `roots` are those that were asked for."""
-
-    roots: tuple[str, ...]
-    packages: tuple[PinnedPackage, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return {
-            "roots": list(self.roots),
-            "packages": [
-                {field: getattr(one, field) for field in PinnedPackage.__dataclass_fields__}
-                for one in self.packages
-            ],
-        }
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read what `to_json` gave; raise `FetchError` (E-DEBIAN-PINNED) for anything else."""
-        try:
-            packages = tuple(PinnedPackage(**one) for one in value["packages"])
-            for one in packages:
-                Digest("sha256", one.sha256)
-                parse_member_path(one.filename, PathRules.POSIX)
-                if not str(one.size).isdigit():
-                    raise ValueError(one.name)  # noqa: TRY301  # one text for all
-            return cls(roots=tuple(map(str, value["roots"])), packages=packages)
-        except (LookupError, TypeError, ValueError, AttributeError, CrossdockError) as error:
-            raise FetchError(
-                "the pinned packages of the base cannot be read",
-                code="E-DEBIAN-PINNED",
-                hint="renew them by `--update-base`",
-            ) from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is asked for: roots by group, each group seeing what those before it came to.
-
-    `optional` roots, by group as well, are taken where the archives have them. `without`: see `closure`.
-    """
-
-    groups: Mapping[str, Sequence[str]]
-    optional: Mapping[str, Sequence[str]]
-    without: Mapping[str, frozenset[str]]
-    architecture: str
-
-    @property
-    def roots(self) -> tuple[str, ...]:
-        """All that must be there, by name."""
-        return tuple(sorted({name for names in self.groups.values() for name in names}))
-
-    def key(self) -> list[object]:
-        """Return what the answer depends on, in an order of its own."""
-        return [
-            [(group, *names) for group, names in self.groups.items()],
-            sorted((group, *names) for group, names in self.optional.items()),
-            sorted((name, *sorted(names)) for name, names in self.without.items()),
-            self.architecture,
-        ]
 
 
 def resolve(
@@ -116,6 +39,7 @@ def resolve(
     http: Http,
     store: Store,
     now: float,
+    warn: Callable[[str], None],
 ) -> PackageSet:
     """Return the packages that the roots come to today.
 
@@ -130,7 +54,7 @@ def resolve(
             return PackageSet.from_json(known)
         except FetchError:
             pass  # Of another form: worked out again.
-    universe = Universe(_lists(releases, archives, wanted.architecture, http, store))
+    universe = Universe(_lists(releases, archives, wanted.architecture, http=http, store=store, warn=warn))
     groups = {
         group: [
             *roots,
@@ -203,25 +127,35 @@ def _key(wanted: Wanted, releases: Sequence[Release], archives: Sequence[Archive
 
 
 def _lists(
-    releases: Sequence[Release], archives: Sequence[Archive], architecture: str, http: Http, store: Store
+    releases: Sequence[Release],
+    archives: Sequence[Archive],
+    architecture: str,
+    *,
+    http: Http,
+    store: Store,
+    warn: Callable[[str], None],
 ) -> Iterator[PackageList]:
-    for release, archive in zip(releases, archives, strict=True):
+    for number, (release, archive) in enumerate(zip(releases, archives, strict=True)):
+        if number and architecture not in release.architectures:
+            # An old suite's last years have fixes for some architectures only.
+            warn(f"`{archive.suite}` has nothing for {architecture}: the base lacks its fixes")
+            continue
         for component in archive.components:
             file = release.packages_file(component, architecture)
-            path = http.download(
-                archive.url(_place(file, release, archive.suite)),
-                digest=file.digest,
-                size=file.size,
-                store=store,
-            )
-            yield PackageList(
-                unpack_list(path.read_bytes(), file.path), suite=archive.suite, architecture=architecture
-            )
+            content = unpack_list(_fetch_list(file, release, archive, http, store).read_bytes(), file.path)
+            yield PackageList(content, suite=archive.suite, architecture=architecture)
 
 
-def _place(file: IndexFile, release: Release, suite: str) -> str:
-    """By its hash a file stays what the release says while a mirror is being renewed."""
-    if release.by_hash:
-        folder = file.path.rpartition("/")[0]
-        return f"dists/{suite}/{folder}/by-hash/SHA256/{file.digest.hex}"
-    return f"dists/{suite}/{file.path}"
+def _fetch_list(file: IndexFile, release: Release, archive: Archive, http: Http, store: Store) -> Path:
+    """By its hash a file stays what the release says while a mirror is being renewed; not all mirrors have it so."""
+    folder, _slash, _name = file.path.rpartition("/")
+    places = [f"{folder}/by-hash/SHA256/{file.digest.hex}"] if release.by_hash else []
+    for place in (*places, file.path):
+        try:
+            return http.download(
+                archive.url(f"dists/{archive.suite}/{place}"), digest=file.digest, size=file.size, store=store
+            )
+        except FetchError as error:
+            if place == file.path or error.code != "E-FETCH-404":
+                raise
+    raise AssertionError(file.path)

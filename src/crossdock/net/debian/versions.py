@@ -21,7 +21,7 @@ _PARTS = re.compile(r"([^0-9]*)([0-9]*)", re.ASCII)
 def split_version(text: str) -> tuple[int, str, str]:
     """Return epoch, upstream version and revision; raise `FetchError` (E-DEBIAN-FORMAT) for no version."""
     found = _VERSION.fullmatch(text)
-    if found is None:
+    if found is None or found[2].endswith("-"):
         raise FetchError(f"not a version of Debian's: `{show(text)}`", code="E-DEBIAN-FORMAT")
     upstream, dash, revision = found[2].rpartition("-")
     return int(found[1] or 0), (upstream if dash else found[2]), (revision if dash else "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from crossdock.net.debian.resolve import PackageSet, Wanted
+    from crossdock.net.debian.chosen import PackageSet, Wanted
     from crossdock.net.debian.sources import Archive
     from crossdock.net.http import Http
     from crossdock.oci.model import Platform
@@ -54,7 +54,7 @@ def debian_base(
     used = _archives_of(suite, archives, warn)
     packages = pinned if pinned is not None and pinned.roots == wanted.roots else None
     if packages is None:
-        packages = _resolved(spec, wanted, used, http=http, store=store, now=now)
+        packages = _resolved(spec, wanted, used, http=http, store=store, now=now, warn=warn)
     layers = _layers(spec, packages, wanted, used, http=http, store=store)
     config = _config(platform, layers, suite)
     manifest = Manifest(
@@ -72,7 +72,7 @@ def debian_base(
 
 
 def _wanted(suite: str, further: Sequence[str], target: Target) -> Wanted:
-    from crossdock.net.debian.resolve import Wanted
+    from crossdock.net.debian.chosen import Wanted
 
     if suite not in known_suites():
         raise UsageError(
@@ -108,7 +108,14 @@ def _archives_of(suite: str, archives: Sequence[Archive], warn: Callable[[str], 
 
 
 def _resolved(
-    spec: str, wanted: Wanted, archives: Sequence[Archive], *, http: Http | None, store: Store, now: float
+    spec: str,
+    wanted: Wanted,
+    archives: Sequence[Archive],
+    *,
+    http: Http | None,
+    store: Store,
+    now: float,
+    warn: Callable[[str], None],
 ) -> PackageSet:
     from crossdock.net.debian.resolve import resolve
 
@@ -125,7 +132,7 @@ def _resolved(
             code="E-DEBIAN-ARCHIVE",
             hint="name one by `--debian-mirror URL`",
         )
-    return resolve(wanted, archives, http=http, store=store, now=now)
+    return resolve(wanted, archives, http=http, store=store, now=now, warn=warn)
 
 
 def _layers(

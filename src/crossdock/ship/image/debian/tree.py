@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: All suites from bookworm on have these as links into /usr (wiki.debian.org/UsrMerge).
 MERGED = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
+#: Whose the entries are that no package brings.
+MADE = "made here"
 _DOC = re.compile(r"usr/share/doc/[^/]+(?:/copyright)?")
 _LEFT_OUT = (
     "usr/share/bug/",
@@ -80,8 +82,11 @@ class Taken:
             self._directories.setdefault(path, owner)
             return
         other = self._files.get(path) or self._links.get(path) or self._directories.get(path)
-        if other is not None:
+        if other is not None and (other != MADE or path in self._directories):
+            # What was made in a layer below may be replaced: `openssl` brings a link that there is without it, too.
             raise _clash(path, owner, other)
+        self._files.pop(path, None)
+        self._links.pop(path, None)
         (self._links if entry.kind is Kind.SYMLINK else self._files)[path] = owner
 
     def has(self, path: str) -> bool:
