@@ -88,7 +88,7 @@ class ImageSession(Session):
         if asked == _NONE:
             return None
         if asked:
-            path = self.directory / asked
+            path: Path = self.directory / asked
             if not path.exists():
                 raise UsageError(f"no application at `{asked}`", code="E-IMAGE-APP")
             return path
@@ -102,7 +102,7 @@ class ImageSession(Session):
         words = self._many("source")
         if not words:
             return None if self._many("requirement") else self.directory
-        path = self.directory / words[0]
+        path: Path = self.directory / words[0]
         is_path = words[0] in (".", "..") or "/" in words[0] or os.sep in words[0]
         if len(words) == 1 and ((path.is_dir() and is_path) or (path.is_file() and path.suffix == ".py")):
             return path
@@ -243,7 +243,7 @@ class ImageSession(Session):
         ) -> BaseImage:
             from crossdock.cli.debian import debian_base_of
 
-            return debian_base_of(self, suite, packages, target, platform, lock)
+            return debian_base_of(self, suite, packages, target=target, platform=platform, lock=lock)
 
         means = BaseMeans(
             directory=self.directory,
