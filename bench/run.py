@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import image, installs, others
+from bench import image, installs, layers, others
 from bench.image_setting import Unavailable
 from bench.measure import take_turns
 from bench.report import Case, report
@@ -40,6 +40,17 @@ def _arguments() -> argparse.Namespace:
         "--output", type=Path, default=ROOT / "docs" / "benchmarks.md", help="`-`: standard output"
     )
     return parser.parse_args()
+
+
+def _layer_plans(options: argparse.Namespace, work: Path, left_out: list[str]) -> list[Plan]:
+    """Return the cases about single layers if any of them is wanted, and the wheels can be had."""
+    if options.only and not re.search(options.only.replace(",", "|"), "layer", re.IGNORECASE):
+        return []
+    try:
+        return layers.plans(work, rounds=options.rounds)
+    except subprocess.CalledProcessError as reason:
+        left_out.append(f"Layers: {reason}")
+        return []
 
 
 def _image_plans(
@@ -76,6 +87,7 @@ def _measure(options: argparse.Namespace, exits: ExitStack) -> int:
     plans = [
         *installs.plans(setting, rounds=options.rounds, cold_rounds=options.cold_rounds),
         *others.plans(setting, rounds=options.rounds),
+        *_layer_plans(options, work, left_out),
         *_image_plans(options, work, exits, left_out),
     ]
     cases = []

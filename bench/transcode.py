@@ -1,6 +1,6 @@
-"""What a wheel's layer costs in processor time: `python -m bench.transcode DIRECTORY [PROJECT..]`.
+"""What a wheel's layer costs: `python -m bench.transcode DIRECTORY [PROJECT..]`.
 
-Beside each other in one run: ours with all its checks; the floor, which is inflating, CRC and SHA-256 of every member
+Processor time, beside each other in one run: ours with all its checks; the floor, which is inflating, CRC and SHA-256 of every member
 with the same engine; and what is usual, unzip, tar and gzip -6. Wheels are downloaded to DIRECTORY once, by pip's own
 settings.
 """
@@ -8,6 +8,7 @@ settings.
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,8 @@ from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROJECTS = ("numpy", "pyarrow", "scipy")
+#: Large libraries, and many small files.
+PROJECTS = ("numpy", "pyarrow", "scipy", "botocore")
 ROUNDS = 3
 TARGET = Target(os=Os.LINUX, arch=Arch.X86_64, libc=Libc(LibcKind.GLIBC, 2, 28), python=Python(minor=12))
 
@@ -130,13 +133,33 @@ def compare(path: Path, directory: Path) -> None:
         print(said)
 
 
+def together(paths: list[Path], directory: Path) -> None:
+    """Print what it takes to write all layers, one after the other and on all cores."""
+
+    def one(path: Path) -> None:
+        ours(path, directory / f"{path.name}.layer")
+
+    print(f"\nall {len(paths)}, {inflate._ENGINE.__name__}: seconds on the clock, median")  # noqa: SLF001  # as above
+    for workers in range(1, (os.cpu_count() or 1) + 1):
+        taken = []
+        for turn in range(ROUNDS + 1):
+            before = time.perf_counter()
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(one, paths))
+            if turn:
+                taken.append(time.perf_counter() - before)
+        print(f"  {statistics.median(taken):8.3f} s  {workers} at once")
+
+
 def main() -> int:
     """Compare each project's wheel; the directory is the first argument."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     print("processor seconds, medians")
-    for project in sys.argv[2:] or PROJECTS:
-        compare(wheel_of(project, directory), directory)
+    paths = [wheel_of(project, directory) for project in sys.argv[2:] or PROJECTS]
+    for path in paths:
+        compare(path, directory)
+    together(paths, directory)
     return 0
 
 
