@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.world import ARM
 from tests.support.estargz import check_layer
+from tests.support.images import make_layer
 from tests.support.index import LoopbackIndex
 from tests.support.wheels import make_wheel, wheel_files, zip_bytes
 
@@ -22,7 +24,9 @@ from crossdock.pipeline import Means
 from crossdock.pipeline.chosen import choose_wheels
 from crossdock.pipeline.layers import PlannedLayer, find_layers, make_layers, plan_layers
 from crossdock.pipeline.locked import Locked
+from crossdock.pipeline.taken_over import TakenOver
 from crossdock.ship.image.model import Origin
+from crossdock.ship.image.records import WheelRecord, encode_records, records_blob
 from crossdock.store import Store
 from crossdock.target.names import parse_target
 
@@ -87,7 +91,14 @@ def locked_of(index: LoopbackIndex) -> Locked:
 def planned(locked: Locked, means: Means) -> list[list[PlannedLayer]]:
     wheels = choose_wheels(locked.lock, locked.selections, means, leave_out=lambda _package: False)
     return [
-        plan_layers(some, target=target, prefix="/app", layers_below=4, most=60)
+        plan_layers(
+            some,
+            target=target,
+            prefix="/app",
+            layers_below=4,
+            most=60,
+            allow_bad_record=means.allow_bad_record,
+        )
         for some, target in zip(wheels, TARGETS, strict=True)
     ]
 
@@ -165,6 +176,45 @@ def test_only_what_neither_store_nor_previous_image_has_is_asked_of_the_latter(
     assert sorted(asked) == sorted({one.name.key for one in everything} - set(found))
 
 
+def test_records_of_other_wheels_than_the_locks_count_as_absent(index: LoopbackIndex, means: Means) -> None:
+    locked = locked_of(index)
+    plans, layers = made(locked, means)
+    everything = [one for some in plans for one in some]
+    keys = sorted(layers)
+    with closing(Store.open(means.store.root.parent / "empty", warn=pytest.fail)) as store:
+        cold = replace(means, store=store)
+
+        def honest(_keys: Collection[str]) -> dict[str, RecordedLayer]:
+            return layers
+
+        def lying(_keys: Collection[str]) -> dict[str, RecordedLayer]:
+            # Each layer under its key, with what is known of another.
+            turned = zip(keys, [*keys[1:], keys[0]], strict=True)
+            return {key: replace(layers[key], records=layers[other].records) for key, other in turned}
+
+        assert find_layers(everything, cold, previous=honest) == layers
+        assert find_layers(everything, cold, previous=lying) == {}
+
+
+def test_a_layer_with_a_bad_record_is_found_only_by_those_who_allow_it(
+    index: LoopbackIndex, means: Means
+) -> None:
+    members = wheel_files("pure", files={"pure/__init__.py": "x = 1\n"})
+    members["pure/__init__.py"] = b"x = 2\n"
+    (index.directory / "pure-1.0-py3-none-any.whl").write_bytes(zip_bytes(members))
+    locked = locked_of(index)
+    allowed = replace(means, allow_bad_record=frozenset({"pure"}))
+    _, layers = made(locked, allowed)
+    told = [text for one in layers.values() for record in one.records for text in record.problems]
+    assert told, "what was wrong is told"
+    with pytest.raises(ArchiveError, match="RECORD"):
+        made(locked, means)
+    everything = [one for some in planned(locked, means) for one in some]
+    found = find_layers(everything, means, previous=lambda _keys: layers)
+    with pytest.raises(ArchiveError, match="RECORD"):
+        make_layers(locked, everything, found, means, prefix="/app")
+
+
 def test_one_broken_wheel_stops_all_and_leaves_the_store_sound(index: LoopbackIndex, means: Means) -> None:
     members = wheel_files("pure", files={"pure/__init__.py": "x = 1\n"})
     members["pure/__init__.py"] = b"x = 2\n"
@@ -190,3 +240,22 @@ def test_a_file_that_is_not_what_the_lock_says_stops_all(index: LoopbackIndex, m
         file.write(b"more")
     with pytest.raises(CrossdockError):
         made(locked, means)
+
+
+def test_facts_of_binaries_that_are_none_count_as_absent(means: Means) -> None:
+    """They come from whoever pushed the previous image; the audit would have failed on them."""
+    warned: list[str] = []
+    for binary, usable in (({"format": "elf", "kind": "shared"}, True), ({"format": ["elf"]}, False)):
+        record = WheelRecord(
+            name="a",
+            version="1",
+            filename="a-1-py3-none-any.whl",
+            digest=Digest.of(b"a"),
+            tags=(),
+            binaries=(("a.so", binary),),
+        )
+        taken = TakenOver(lambda: None, means.store, warned.append)
+        taken.__dict__["_layers"] = {"key": make_layer("a", 1)}
+        taken.__dict__["_records"] = {"key": records_blob(encode_records([record]), "key")}
+        assert bool(taken.recorded(["key"])) is usable
+        assert bool(warned) is not usable

@@ -148,7 +148,7 @@ def test_a_cold_machine_fetches_no_wheel_for_an_edit(shop: Shop, registry: FakeR
         layer["origin"]
         for one in receipt["image"]["platforms"]
         for layer in one["layers"]
-        if layer["kind"] in ("wheels", "environment")
+        if layer["kind"] == "wheels"
     }
     assert origins == {"previous"}
     # No layer of wheels was read either.

@@ -69,6 +69,10 @@ class BaseFacts:
         """The system's `ID` in os-release, empty if it does not say."""
         return self.os_release.get("ID", "")
 
+    def is_link(self, path: str) -> bool:
+        """Tell whether a path, without its first slash, is a link to a directory or to nothing."""
+        return f"/{path}" in self.links
+
     def link_on(self, path: str) -> str | None:
         """Return the first link to a directory on an absolute path, itself included; None if there is none."""
         parts = [part for part in path.split("/") if part]

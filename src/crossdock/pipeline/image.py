@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from crossdock import __version__
 from crossdock.digest import Digest
-from crossdock.errors import ImageError
 from crossdock.oci.model import canonical_json
 from crossdock.pipeline.chosen import choose_wheels, remember_wheels, remembered_wheels
+from crossdock.pipeline.fitting import (
+    check_place_of_python,
+    check_prefix,
+    check_user,
+    refuse_hiding,
+    refuse_links_below,
+)
 from crossdock.pipeline.layers import find_layers, make_layers, plan_layers
 from crossdock.ship.image.config import image_config, platform_of
 from crossdock.ship.image.entries import refuse_below_links
@@ -18,7 +24,7 @@ from crossdock.ship.image.kept_layers import find_layer
 from crossdock.ship.image.manifest import image_index, platform_image, standard_annotations
 from crossdock.ship.image.model import LayerKind
 from crossdock.ship.image.own_layers import entries_layer, entries_name
-from crossdock.ship.image.records import base_blob, records_attachment, records_blob, refuse_collisions
+from crossdock.ship.image.records import base_blob, records_attachment, records_blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -141,6 +147,7 @@ def plan_image(locked: Locked, request: ImageRequest, means: ImageMeans) -> list
             prefix=request.options.prefix,
             layers_below=len(base.layers),
             most=request.options.max_layers,
+            allow_bad_record=means.means.allow_bad_record,
         )
         planned.append(
             PlannedPlatform(
@@ -208,9 +215,8 @@ def _platform(
 ) -> MadePlatform:
     recorded = [layers[one.name.key] for one in planned.layers]
     records = tuple(record for one in recorded for record in one.records)
-    refuse_collisions(records)
     facts = means.base_facts(planned.base)
-    own, application, notes = _own_layers(locked, planned, facts, request, means)
+    own, application, notes = _own_layers(locked, planned, facts, request, means, records=records)
     everything = [*(one.layer for one in recorded), *own]
     config = image_config(
         planned.base,
@@ -246,18 +252,28 @@ def _base_blob(base: BaseImage, facts: BaseFacts) -> Blob:
 
 
 def _own_layers(
-    locked: Locked, planned: PlannedPlatform, facts: BaseFacts, request: ImageRequest, means: ImageMeans
+    locked: Locked,
+    planned: PlannedPlatform,
+    facts: BaseFacts,
+    request: ImageRequest,
+    means: ImageMeans,
+    *,
+    records: Sequence[WheelRecord],
 ) -> tuple[list[Layer], Application, tuple[str, ...]]:
-    """Return the layers above the wheels: environment, compiled modules, application."""
+    """Return the layers above the wheels: environment, compiled modules, application; refuse what would hide another."""
     from crossdock.contents.base import python_for
 
     target, prefix = planned.target, request.options.prefix
-    _check_prefix(facts, prefix)
-    _check_user(facts, request.options.user)
+    check_prefix(facts, prefix)
+    check_user(facts, request.options.user)
     interpreter = python_for(facts, target)
-    application = request.application(target).with_added(request.added)
+    check_place_of_python(facts, interpreter, prefix)
+    alone = request.application(target)
+    application = alone.with_added(request.added)
     notes: tuple[str, ...] = ()
     environment = environment_entries(target, prefix, interpreter.path, sources=application.needs_path)
+    refuse_hiding(records, environment, alone, request.added)
+    refuse_links_below(facts, prefix, records, environment)
     own = [_entries(means, LayerKind.ENVIRONMENT, "environment", environment)]
     if request.options.bytecode:
         from crossdock.pipeline.compiled import compiled_layers  # asked for by few
@@ -265,7 +281,7 @@ def _own_layers(
         layer, application, notes = compiled_layers(locked, planned, application, prefix, means)
         own += layer
     if application.entries:
-        refuse_below_links(application.entries, lambda path: f"/{path}" in facts.links)
+        refuse_below_links((entry.path for entry in application.entries), facts.is_link)
         title = application.title or "added files"
         package = (application.name or title, application.version)
         own.append(_entries(means, LayerKind.APPLICATION, title, application.entries, package=package))
@@ -280,36 +296,14 @@ def _entries(
     *,
     package: tuple[str, str] | None = None,
 ) -> Layer:
-    name = entries_name(kind, title, entries)
-    return known_layer(means, name) or entries_layer(means.means.store, name, entries, package=package)
+    # Never the previous image's: all contents are at hand, and whoever may push there could have put others in.
+    name = entries_name(kind, title, entries, package=package)
+    return entries_layer(means.means.store, name, entries, package=package)
 
 
 def known_layer(means: ImageMeans, name: LayerName) -> Layer | None:
-    """Return a layer that need not be made: the store has it, or the previous image."""
+    """Return a layer whose contents would have to be fetched: from the store, or from the previous image."""
     return find_layer(means.means.store, name) or means.previous.layer(name.key)
-
-
-def _check_prefix(facts: BaseFacts, prefix: str) -> None:
-    link = facts.link_on(prefix)
-    if link is not None:
-        raise ImageError(
-            f"`{prefix}` lies on `{link}`, a symbolic link of `{facts.name}`",
-            code="E-IMAGE-BELOW-LINK",
-            hint="a layer's directory would replace the link: choose another `--prefix`",
-        )
-
-
-def _check_user(facts: BaseFacts, user: str) -> None:
-    """Refuse names that the base's /etc/passwd and /etc/group do not have; numbers need no entry."""
-    name, _colon, group = user.partition(":")
-    for word, known, file in ((name, facts.users, "passwd"), (group, facts.groups, "group")):
-        if word and not word.isdigit() and word not in known:
-            raise ImageError(
-                f"`{facts.name}` has no `{word}` in /etc/{file}",
-                code="E-IMAGE-USER",
-                places=[", ".join(sorted(known)[:30])],
-                hint="give numbers, for example `--user 65532:65532`",
-            )
 
 
 def _audited(

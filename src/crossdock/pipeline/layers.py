@@ -13,13 +13,14 @@ from crossdock.ship.image.model import LayerKind
 from crossdock.ship.image.wheel_layer import KeyPart, WheelSource, wheel_layer_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from crossdock.lock.select import Choice
     from crossdock.pipeline.chosen import ChosenWheel
     from crossdock.pipeline.hands import Means, WheelFile, WheelKey
     from crossdock.pipeline.locked import Locked
     from crossdock.ship.image.kept_layers import RecordedLayer
+    from crossdock.ship.image.records import WheelRecord
     from crossdock.target.model import Target
 
 #: Layers written at once. Inflating and hashing leave the interpreter, so as many gain as there are cores.
@@ -36,12 +37,24 @@ class PlannedLayer:
 
 
 def plan_layers(
-    wheels: Sequence[ChosenWheel], *, target: Target, prefix: str, layers_below: int, most: int
+    wheels: Sequence[ChosenWheel],
+    *,
+    target: Target,
+    prefix: str,
+    layers_below: int,
+    most: int,
+    allow_bad_record: Collection[str] = (),
 ) -> list[PlannedLayer]:
-    """Return the layers that the wheels of one platform lie in, the lowest first."""
+    """Return the layers that the wheels of one platform lie in, the lowest first.
+
+    `allow_bad_record` are the packages (normalized) whose RECORD may be wrong.
+    """
     planned = []
     for group in group_wheels(wheels, layers_below=layers_below, most=most):
-        parts = [KeyPart(wheel.digest, wheel.filename, wheel.direct_url) for wheel in group.wheels]
+        parts = [
+            KeyPart(wheel.digest, wheel.filename, wheel.direct_url, wheel.name in allow_bad_record)
+            for wheel in group.wheels
+        ]
         key = wheel_layer_key(parts, target=target, prefix=prefix)
         name = LayerName(key=key, kind=LayerKind.WHEELS, title=group.title)
         planned.append(PlannedLayer(name=name, group=group, target=target))
@@ -64,7 +77,10 @@ def find_layers(
     *,
     previous: Callable[[Collection[str]], Mapping[str, RecordedLayer]],
 ) -> dict[str, RecordedLayer]:
-    """Return by key what need not be made: what the store has, then what the previous image has."""
+    """Return by key what need not be made: what the store has, then what the previous image has.
+
+    A layer of the previous image whose records speak of other wheels than the lock counts as absent.
+    """
     found: dict[str, RecordedLayer] = {}
     names = {one.name.key: one.name for one in planned}
     for key, name in names.items():
@@ -72,7 +88,15 @@ def find_layers(
         if known is not None:
             found[key] = known
     missing = [key for key in names if key not in found]
-    return {**previous(missing), **found} if missing else found
+    if not missing:
+        return found
+    wanted = {one.name.key: _identities(one.group.wheels) for one in planned}
+    told = previous(missing).items()
+    return {**{key: one for key, one in told if _identities(one.records) == wanted.get(key)}, **found}
+
+
+def _identities(wheels: Iterable[ChosenWheel | WheelRecord]) -> list[tuple[str, str, str]]:
+    return sorted((wheel.name, wheel.filename, str(wheel.digest)) for wheel in wheels)
 
 
 def make_layers(

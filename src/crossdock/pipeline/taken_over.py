@@ -14,10 +14,11 @@ from crossdock.ship.image.previous import compare_with_store
 from crossdock.ship.image.records import ARTIFACT_TYPE, base_key, decode_base, decode_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from crossdock.ship.image.model import Layer
     from crossdock.ship.image.previous import Contents, Previous
+    from crossdock.ship.image.records import WheelRecord
     from crossdock.store import Store
 
 #: Packed records of one layer above this size are not fetched: the largest wheels have some hundred KiB.
@@ -111,6 +112,7 @@ class TakenOver:
                 read_blob(blob.descriptor, blob.source, _LARGEST) if known is None else known.read_bytes()
             )
             records = decode_records(packed)
+            _check_binaries(records)
         except CrossdockError as error:
             self._unusable(error)
             return None
@@ -118,3 +120,12 @@ class TakenOver:
 
     def _unusable(self, error: CrossdockError) -> None:
         self._warn(f"what the previous image tells of its wheels cannot be used: {error.message}")
+
+
+def _check_binaries(records: Iterable[WheelRecord]) -> None:
+    """Raise `InspectError` for facts of binaries that are none: the audit takes them as they stand."""
+    from crossdock.inspect.facts import Binary
+
+    for record in records:
+        for _path, binary in record.binaries:
+            Binary.from_json(binary)

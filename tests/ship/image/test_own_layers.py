@@ -59,7 +59,7 @@ def names(layer: Layer) -> list[str]:
 
 def test_a_layer_of_entries_is_written_once(store: Store, tmp_path: Path) -> None:
     entries = [made_file("app/src/a.py", b"1"), made_file("app/src/b.py", b"2")]
-    name = entries_name(LayerKind.APPLICATION, "demo 1.0", entries)
+    name = entries_name(LayerKind.APPLICATION, "demo 1.0", entries, package=("demo", "1.0"))
     first = entries_layer(store, name, entries, package=("demo", "1.0"))
     again = entries_layer(store, name, [], package=("demo", "1.0"))
     assert (first.origin, again.origin) == (Origin.BUILT, Origin.STORE)
@@ -69,6 +69,9 @@ def test_a_layer_of_entries_is_written_once(store: Store, tmp_path: Path) -> Non
     assert names(first) == ["app/src/a.py", "app/src/b.py"]
     with closing(Store.open(tmp_path / "other", warn=pytest.fail)) as other:
         assert entries_layer(other, name, entries, package=("demo", "1.0")).descriptor == first.descriptor
+    # What only the descriptor tells is part of the key as well, or it would be told as it was before.
+    later = entries_name(LayerKind.APPLICATION, "demo 1.0", entries, package=("demo", "1.1"))
+    assert len({name.key, later.key, entries_name(LayerKind.APPLICATION, "demo 1.0", entries).key}) == 3
     changed = [*entries[:1], made_file("app/src/b.py", b"2", mode=0o755)]
     keys = {
         entries_name(kind, "", some).key

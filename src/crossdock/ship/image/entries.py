@@ -162,21 +162,21 @@ def entries_key(entries: Iterable[Entry], *more: str) -> Digest:
     return Digest.of(json.dumps([*more, rows], separators=(",", ":")).encode())
 
 
-def refuse_below_links(entries: Iterable[Entry], is_link: Callable[[str], bool]) -> None:
-    """Refuse entries whose place, or a directory above it, is a symbolic link of the base.
+def refuse_below_links(paths: Iterable[str], is_link: Callable[[str], bool]) -> None:
+    """Refuse paths of ours that are, or lie below, a symbolic link of the base.
 
     A layer's directory replaces the link: `/lib` so replaced broke every program of the base (jib's FAQ).
-    `is_link` is asked for paths of the base without the first slash.
+    `is_link` is asked for paths of the base; all are without the first slash.
     """
     known: dict[str, bool] = {}
-    for entry in entries:
-        path = entry.path
+    for place in paths:
+        path = place
         while path:
             if path not in known:
                 known[path] = is_link(path)
             if known[path]:
                 raise ImageError(
-                    f"`/{show(entry.path)}` lies below `/{show(path)}`, a symbolic link of the base",
+                    f"`/{show(place)}` lies below `/{show(path)}`, a symbolic link of the base",
                     code="E-IMAGE-BELOW-LINK",
                     hint="name the place that the link leads to, or choose another `--prefix`",
                 )

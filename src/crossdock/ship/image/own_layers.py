@@ -26,12 +26,19 @@ if TYPE_CHECKING:
     from crossdock.target.model import Target
 
 #: Raised whenever a byte of these layers changes for the same entries.
-FORMAT = 1
+FORMAT = 2
 
 
-def entries_name(kind: LayerKind, title: str, entries: Iterable[Entry]) -> LayerName:
-    """Return what the layer of `entries` is called; the key stands for its kind, and their places, modes and contents."""
-    return LayerName(key=entries_key(entries, str(kind), str(FORMAT)).hex, kind=kind, title=title)
+def entries_name(
+    kind: LayerKind, title: str, entries: Iterable[Entry], *, package: tuple[str, str] | None = None
+) -> LayerName:
+    """Return what the layer of `entries` is called.
+
+    The key stands for all that its descriptor says: kind, title, `package` (name and version of what it holds), and
+    the places, modes and contents of `entries`. A version that no file tells would else be the one before.
+    """
+    words = (str(kind), str(FORMAT), title, *(package or ()))
+    return LayerName(key=entries_key(entries, *words).hex, kind=kind, title=title)
 
 
 def entries_layer(

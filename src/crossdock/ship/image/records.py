@@ -10,7 +10,7 @@ import json
 import zlib
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossdock.archive import deflate, gzipwrite
 from crossdock.digest import Digest
@@ -24,6 +24,7 @@ from crossdock.ship.image.model import Attachment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from crossdock.ship.image.entries import Entry
     from crossdock.ship.image.wheel_layer import WheelSource
     from crossdock.ship.installed import InstalledFile
     from crossdock.ship.read import ReadWheel
@@ -103,12 +104,12 @@ def record_of(source: WheelSource, read: ReadWheel, installed: Iterable[Installe
         start_up_hooks=read.start_up_hooks,
         metadata=read.metadata,
         sboms=read.sboms,
-        paths={file.path: _short(file) for file in installed},
+        paths={file.path: _short(file.sha256, executable=file.executable) for file in installed},
     )
 
 
-def _short(file: InstalledFile) -> str:
-    return sha256(f"{file.sha256} {file.executable}".encode()).hexdigest()[:_DIGITS]
+def _short(digest: str, *, executable: bool, link: str = "") -> str:
+    return sha256(f"{link or digest} {executable}".encode()).hexdigest()[:_DIGITS]
 
 
 def encode_records(records: Sequence[WheelRecord]) -> bytes:
@@ -229,13 +230,29 @@ def records_attachment(subject: Descriptor, records: Sequence[Blob]) -> Attachme
     )
 
 
-def refuse_collisions(records: Iterable[WheelRecord]) -> None:
-    """Refuse wheels of one image that write one path with different contents; `ShipError` names both owners.
+class Owner(NamedTuple):
+    """What else than a wheel writes files into an image; `paths` as a `WheelRecord`'s."""
+
+    name: str
+    paths: Mapping[str, str]
+    version: str = ""
+
+
+def owner_of(name: str, entries: Iterable[Entry]) -> Owner:
+    """Return files and links that come from no wheel as something to find collisions with."""
+    return Owner(
+        name,
+        {one.path: _short(one.sha256, executable=bool(one.mode & 0o111), link=one.link) for one in entries},
+    )
+
+
+def refuse_collisions(records: Iterable[WheelRecord | Owner]) -> None:
+    """Refuse what writes one path of an image with different contents; `ShipError` names both owners.
 
     A file where another wheel has a directory is refused as well: of two layers the upper would hide the lower.
     """
-    owners: dict[str, WheelRecord] = {}
-    directories: dict[str, WheelRecord] = {}
+    owners: dict[str, WheelRecord | Owner] = {}
+    directories: dict[str, WheelRecord | Owner] = {}
     for record in sorted(records, key=lambda one: one.name):
         for path, short in record.paths.items():
             other = owners.setdefault(path, record)
@@ -249,8 +266,8 @@ def refuse_collisions(records: Iterable[WheelRecord]) -> None:
         raise _clash(owners[path], directories[path], path)
 
 
-def _clash(one: WheelRecord, other: WheelRecord, path: str) -> ShipError:
-    return collision(f"{one.name} {one.version}", f"{other.name} {other.version}", path)
+def _clash(one: WheelRecord | Owner, other: WheelRecord | Owner, path: str) -> ShipError:
+    return collision(f"{one.name} {one.version}".strip(), f"{other.name} {other.version}".strip(), path)
 
 
 def collision(one: str, other: str, path: str) -> ShipError:
