@@ -62,9 +62,11 @@ def command(**options: Any) -> int:
         return tell_plan(session, planned, as_json=options["as_json"])
     made = make_image(locked, planned, request, means)
     _refuse(session, made)
+    # Read before a push puts the new one in its place.
+    before = _before(session) if options["report"] else None
     results = _deliver(session, made)
     session.write_base_lock()
-    _report(session, made.image)
+    _report(session, made.image, before)
     session.store.close()
     if options["as_json"]:
         from crossdock.cli.image_json import image_json
@@ -214,14 +216,13 @@ def _pushed_words(done: Published) -> str:
     return ", ".join(parts)
 
 
-def _report(session: ImageSession, image: Image) -> None:
+def _report(session: ImageSession, image: Image, before: Mapping[str, Sequence[Layer]] | None) -> None:
     """Say where the bytes are, on the terminal, and on a page if one is asked for."""
     page = session.options["report"]
     if session.quiet and not page:
         return
     from crossdock.ship.image.report import report_html, report_text
 
-    before = _before(session) if page else None
     if not session.quiet:
         note(report_text(image, before, width=_width()).rstrip())
     if page:

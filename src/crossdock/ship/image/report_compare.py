@@ -176,4 +176,6 @@ def _packages(now: Sequence[Layer], before: Sequence[Layer]) -> tuple[PackageCha
 
 
 def _versions(layers: Sequence[Layer]) -> Mapping[str, str]:
-    return {one.name: one.version for layer in layers for one in layer.slices}
+    # A base tells its packages only where it was made here, and an image in a registry no longer does.
+    ours = (layer for layer in layers if layer.kind is not LayerKind.BASE)
+    return {one.name: one.version for layer in ours for one in layer.slices}
