@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.cli.console import warn
 from crossdock.cli.locking import lock_of, source_of
+from crossdock.digest import Digest
 from crossdock.lock.source import SourceKind
 from crossdock.ship.assemble import path_rules
 from crossdock.ship.cargo import memory_key, recall, remember
@@ -82,6 +83,14 @@ class Asked:
         windows = any(target.os is Os.WINDOWS for target in session.targets)
         silent = not any(session.options.get(name) for name in _RESOLVING)
         return named and silent and bool(session.options.get("for_")) and not own and not windows
+
+    @cached_property
+    def lock_digest(self) -> Digest | None:
+        """The digest of the lock file's bytes, None where the lock is none or is made in memory."""
+        source = self._source
+        if source.kind not in (SourceKind.LOCK, SourceKind.UV_LOCK) or source.path is None:
+            return None
+        return Digest.of(source.path.read_bytes())
 
     def lock(self) -> Lock:
         """Return the lock that the source is, or that it resolves to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,6 +63,18 @@ def command(**options: Any) -> int:
         return tell_plan(session, planned, as_json=options["as_json"])
     made = make_image(locked, planned, request, means)
     _refuse(session, made)
+    if session.provenance:
+        from crossdock.ship.image.attach import with_provenance
+
+        stated = with_provenance(
+            made.image,
+            made.platforms,
+            options=request.options,
+            lock=asked.lock_digest,
+            revision=request.revision,
+            created=request.created,
+        )
+        made = replace(made, image=stated)
     # Read before a push puts the new one in its place.
     before = _before(session) if options["report"] else None
     results = _deliver(session, made)

@@ -163,7 +163,9 @@ def content_options(command: F) -> F:
                 help="The bill of materials attached to each platform's image; default: both.",
             ),
             click.option(
-                "--provenance/--no-provenance", default=None, help="Attach an SLSA provenance statement."
+                "--provenance/--no-provenance",
+                default=None,
+                help="Attach an SLSA provenance statement; default: yes.",
             ),
             click.option(
                 "--sign", is_flag=True, help="Sign the pushed index by sigstore (the extra `sign`)."

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossdock.cli.console import warn
 from crossdock.cli.session import Session
@@ -362,9 +362,12 @@ class ImageSession(Session):
         """Which bills of materials are made."""
         return self.options.get("sbom") or self.project.settings.image.sbom or "both"
 
-    def option(self, name: str) -> Any:
-        """Return the value of an option by its Python name."""
-        return self.options.get(name)
+    @property
+    def provenance(self) -> bool:
+        """Whether a statement of how the image came to be is attached."""
+        asked = self.options.get("provenance")
+        setting = self.project.settings.image.provenance if asked is None else asked
+        return setting is not False
 
 
 def _created() -> int | None:
