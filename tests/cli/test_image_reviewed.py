@@ -83,3 +83,34 @@ def test_the_users_own_code_never_comes_from_the_previous_image(shop: Shop, regi
     origins = {kind: {layer["origin"] for layer in layers if layer["kind"] == kind} for kind in KINDS}
     assert origins["wheels"] == {"previous"}
     assert "previous" not in origins["application"] | origins["environment"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--max-layers", "0"),
+        ("--sign",),
+        ("--update-base",),
+        ("--name", "a b"),
+        ("--name", ""),
+    ],
+)
+def test_words_that_would_be_passed_over_are_refused(shop: Shop, words: tuple[str, ...]) -> None:
+    shop.refuses(*APP, "-o", "out", *words, code="E-IMAGE-OPTION", status=2)
+
+
+def test_a_previous_image_that_cannot_be_is_told_even_if_nothing_is_asked_of_it(shop: Shop) -> None:
+    shop.image(*APP, "-o", "out")
+    shop.refuses(*APP, "-o", "out", "--previous", "NOT ONE", code="E-REFERENCE", status=2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nMII"}',
+        "data:\n  key: |\n    -----BEGIN RSA PRIVATE KEY-----\n    MII\n",
+    ],
+)
+def test_private_keys_inside_of_other_files_are_found(shop: Shop, text: str) -> None:
+    (shop.work / "app" / "account.json").write_text(text)
+    shop.refuses(*APP, "-o", "out", code="E-IMAGE-SECRET")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from crossdock.ship.image.outputs import LayoutChange
     from crossdock.ship.image.publish import Published
 
+#: `org.opencontainers.image.ref.name` (image specification, annotations.md), without the rarer separators.
+_NAME = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*")
 #: Where the report's lines end when standard error is no terminal.
 _WIDTH = 100
 
@@ -102,7 +105,19 @@ def _check_outputs(session: ImageSession) -> None:
         )
     if options["push"] and options["offline"]:
         raise UsageError("--push needs the network, and --offline forbids it", code="E-IMAGE-NOWHERE")
-    _ = session.destinations, session.image_options  # Wrong words are told before any work.
+    for name, needed in (("sign", "push"), ("update_base", "base_lock")):
+        if options[name] and not options[needed]:
+            option, other = (f"--{word.replace('_', '-')}" for word in (name, needed))
+            raise UsageError(f"{option} does nothing without {other}", code="E-IMAGE-OPTION")
+    for name in options["names"]:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"not what an image can be called: `{name}`",
+                code="E-IMAGE-OPTION",
+                hint="for example `--name app:1.4`",
+            )
+    # Wrong words are told before any work.
+    _ = session.destinations, session.previous_reference, session.image_options
 
 
 def _refuse(session: ImageSession, made: MadeImage) -> None:

@@ -278,15 +278,21 @@ class ImageSession(Session):
 
         return TakenOver(self._read_previous, self.store, warn)
 
-    def _read_previous(self) -> tuple[Previous, Contents] | None:
+    @cached_property
+    def previous_reference(self) -> ImageReference | None:
+        """Where the previous image is, None if none is asked for."""
         from crossdock.net.registry.reference import ImageReference
-        from crossdock.ship.image.previous import RepositoryContents, read_previous
 
         asked = self.options.get("previous")
-        if asked == _NONE or self.options.get("offline"):
+        if asked == _NONE:
             return None
-        reference = ImageReference.parse(asked) if asked else next(iter(self.destinations), None)
-        if reference is None:
+        return ImageReference.parse(asked) if asked else next(iter(self.destinations), None)
+
+    def _read_previous(self) -> tuple[Previous, Contents] | None:
+        from crossdock.ship.image.previous import RepositoryContents, read_previous
+
+        reference = self.previous_reference
+        if reference is None or self.options.get("offline"):
             return None
         found = read_previous(self.registry, reference, warn=warn)
         if found is None:

@@ -156,7 +156,7 @@ def image_options(
         user=user or settings.user or ImageOptions.DEFAULT_USER,
         expose=tuple(expose) or settings.expose,
         stop_signal=stop_signal or settings.stop_signal or "",
-        max_layers=max_layers or settings.max_layers or ImageOptions.DEFAULT_LAYERS,
+        max_layers=(settings.max_layers or ImageOptions.DEFAULT_LAYERS) if max_layers is None else max_layers,
         bytecode=bool(settings.bytecode if bytecode is None else bytecode),
     )
 

@@ -22,8 +22,8 @@ _CACHES = frozenset({"__pycache__", "node_modules"})
 _CACHE_SUFFIXES = (".pyc", ".pyo", ".egg-info")
 #: At the top of a project: what its packages were chosen by. A new lock must not change the application's layer.
 _LOCKS = re.compile(r"pylock(\.[^.]+)?\.toml|(uv|poetry|pdm|Pipfile)\.lock")
-#: RFC 7468; OpenSSH writes its keys the same way.
-_PRIVATE_KEY = re.compile(rb"(?m)^-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
+#: RFC 7468, and OpenSSH's; indented in YAML, and behind a quotation mark in JSON (keys of clouds' service accounts).
+_PRIVATE_KEY = re.compile(rb"(?m)(?:^[ \t]*|\")-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
 #: Sources and texts speak of keys without being one.
 _MAY_SPEAK_OF_KEYS = (".py", ".pyi", ".md", ".rst", ".html")
 #: Never wanted, even of a directory that was named.
