@@ -76,7 +76,7 @@ def test_the_statement_says_what_was_made_of_what() -> None:
     definition = found["predicate"]["buildDefinition"]
     assert definition["externalParameters"] == {
         "source": {"kind": "project"},
-        "targets": [one.image.target.key for one in made],
+        "targets": [one.image.target.fields_for_key() for one in made],
         "base": made[0].image.base.name,
         "prefix": "/srv/app",
         "bytecode": False,

@@ -96,7 +96,7 @@ def _parameters(made: Sequence[Made], options: ImageOptions) -> dict[str, Any]:
     """Return what the user asked for and the image's own configuration does not tell."""
     return {
         "source": {"kind": str(made[0].application.form)},
-        "targets": [one.image.target.key for one in made],
+        "targets": [one.image.target.fields_for_key() for one in made],
         "base": made[0].image.base.name,
         "prefix": options.prefix,
         "bytecode": options.bytecode,
