@@ -71,9 +71,11 @@ def test_a_project_in_its_own_lock_is_shipped_once(shop: Shop) -> None:
         lock.read_text()
         + '\n[[packages]]\nname = "shop"\nversion = "2.0"\ndirectory = { path = ".", editable = true }\n'
     )
+    digests = set()
     for source in (".", "pylock.toml"):
         words = ("--app", ".") if source == "pylock.toml" else ()
         receipt = shop.image(*words, "-o", "out", "--name", "x:1", source=source)
+        digests.add(receipt["image"]["digest"])
         for one in receipt["image"]["platforms"]:
             places = [
                 row["title"]
@@ -86,7 +88,7 @@ def test_a_project_in_its_own_lock_is_shipped_once(shop: Shop) -> None:
     # An edit is seen: the lock's bytes do not decide what is built of a tree.
     make_project(shop.work, body="print('edited')")
     again = shop.image("--app", ".", "-o", "out", "--name", "x:1")
-    assert again["image"]["digest"] != receipt["image"]["digest"]
+    assert again["image"]["digest"] not in digests
     assert "edited" in text(shop.layout(), f"{PACKAGES}/shop/cli.py")
 
 
