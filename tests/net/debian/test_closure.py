@@ -130,6 +130,7 @@ def test_lists_are_bounded_and_whole() -> None:
     for content, path, limit in (
         (packed, "P.xz", 1 << 19),
         (packed[:-30], "P.xz", 1 << 21),
+        (packed + packed, "P.xz", 1 << 22),
         (b"x", "P.gz", 9),
     ):
         with pytest.raises(FetchError):

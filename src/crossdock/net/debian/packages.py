@@ -150,19 +150,19 @@ def unpack_list(content: bytes, path: str, *, limit: int = LARGEST_LIST) -> byte
         if path.endswith(".xz"):
             engine = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
             plain = engine.decompress(content, limit + 1)
-            done = engine.eof
+            done, rest = engine.eof, engine.unused_data
         elif path.endswith(".gz"):
             inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
             plain = inflater.decompress(content, limit + 1)
-            done = inflater.eof
+            done, rest = inflater.eof, inflater.unused_data
         else:
-            plain, done = content, True
+            plain, done, rest = content, True, b""
     except (lzma.LZMAError, zlib.error) as error:
         raise _broken(f"it cannot be unpacked ({error})") from error
     if len(plain) > limit:
         raise _broken(f"it unpacks to more than {limit} bytes")
-    if not done:
-        raise _broken("it is cut short")
+    if not done or rest:
+        raise _broken("something follows it" if rest else "it is cut short")
     return plain
 
 

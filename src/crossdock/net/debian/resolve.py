@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["PackageSet", "fetch_packages", "resolve"]
 
 _FACT = "debian-packages"
+#: The end of the code of a fetch that met no such file.
+_GONE = "-404"
 #: Raised when the same lists would come to other packages.
 _FORMAT = 1
 
@@ -106,10 +108,18 @@ def fetch_packages(
             )
         )
     client = http if archives else None
-    return {
-        download.name: path
-        for download, path in fetch_all(downloads, store=store, http=client, reporter=reporter)
-    }
+    try:
+        found = fetch_all(downloads, store=store, http=client, reporter=reporter)
+        return {download.name: path for download, path in found}
+    except FetchError as error:
+        if not error.code.endswith(_GONE):
+            raise
+        raise FetchError(
+            f"the archive has a package no longer: {error.message}",
+            code="E-DEBIAN-GONE",
+            places=error.places,
+            hint="renew the base by `--update-base`, or name a mirror that keeps old packages by `--debian-mirror`",
+        ) from error
 
 
 def _releases(archives: Sequence[Archive], http: Http, now: float) -> list[Release]:
@@ -156,6 +166,6 @@ def _fetch_list(file: IndexFile, release: Release, archive: Archive, http: Http,
                 archive.url(f"dists/{archive.suite}/{place}"), digest=file.digest, size=file.size, store=store
             )
         except FetchError as error:
-            if place == file.path or error.code != "E-FETCH-404":
+            if place == file.path or not error.code.endswith(_GONE):
                 raise
     raise AssertionError(file.path)

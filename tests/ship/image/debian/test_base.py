@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,6 +134,20 @@ def test_pinned_packages_are_made_again_where_the_store_is_new(
     assert base_of(small, other, pinned=found)[0].digest == base.digest
 
 
+def test_pins_that_do_not_fit_are_refused(small: SmallArchive, store: Store, tmp_path: Path) -> None:
+    small.publish()
+    _base, found = base_of(small, store)
+    changes: list[dict[str, Any]] = [{"group": "nowhere"}, {"architecture": "s390x"}]
+    for change in changes:
+        odd = replace(found, packages=(replace(found.packages[0], **change), *found.packages[1:]))
+        assert refusal(small, store, pinned=odd) == "E-DEBIAN-PINNED"
+    for path in small.root.rglob("libc6_*.deb"):
+        path.unlink()
+    empty = Store.open(tmp_path / "empty", warn=pytest.fail)
+    assert refusal(small, empty, pinned=found) == "E-DEBIAN-GONE"
+    assert refusal(small, empty, pinned=found, http=None) == "E-FETCH-OFFLINE"
+
+
 def test_further_packages_lie_in_a_layer_of_their_own(small: SmallArchive, store: Store) -> None:
     small.add("libpq5", Member("usr/lib/libpq.so.5", b"\x7fELF"), more="Depends: libkrb5-3, libc6\n")
     small.add("libkrb5-3", Member("usr/lib/libkrb5.so.3", b"\x7fELF"))
@@ -186,8 +201,10 @@ def test_names_of_packages_and_files_are_held_to_the_list(small: SmallArchive, s
     from tests.support.debian import deb
 
     small.add("liar", content=deb("Package: other\nVersion: 1\nArchitecture: amd64\n", []))
+    small.add("alien", content=deb("Package: alien\nVersion: 1\nArchitecture: arm64\n", []))
     small.publish()
     assert refusal(small, store, "debian:bookworm+liar") == "E-DEB-FORMAT"
+    assert refusal(small, store, "debian:bookworm+alien") == "E-DEB-FORMAT"
     assert refusal(small, store, "debian:bookworm+nobody") == "E-DEBIAN-PACKAGE"
     assert refusal(small, store, "debian:potato") == "E-IMAGE-BASE"
     assert refusal(small, store, archives=[]) == "E-DEBIAN-ARCHIVE"

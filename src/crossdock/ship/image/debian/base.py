@@ -53,6 +53,8 @@ def debian_base(
     wanted = _wanted(suite, further, target)
     used = _archives_of(suite, archives, warn)
     packages = pinned if pinned is not None and pinned.roots == wanted.roots else None
+    if packages is not None:
+        _check_pinned(packages, wanted)
     if packages is None:
         packages = _resolved(spec, wanted, used, http=http, store=store, now=now, warn=warn)
     layers = _layers(spec, packages, wanted, used, http=http, store=store)
@@ -96,6 +98,17 @@ def _wanted(suite: str, further: Sequence[str], target: Target) -> Wanted:
         without=scripts_only(),
         architecture=architecture,
     )
+
+
+def _check_pinned(pinned: PackageSet, wanted: Wanted) -> None:
+    """Refuse pins that would leave packages out, or bring another architecture's."""
+    for one in pinned.packages:
+        if one.group not in wanted.groups or one.architecture not in {wanted.architecture, "all"}:
+            raise UsageError(
+                f"the pinned package `{one.name}` ({one.architecture}, {one.group}) does not belong to the base",
+                code="E-DEBIAN-PINNED",
+                hint="renew the pins by `--update-base`",
+            )
 
 
 def _archives_of(suite: str, archives: Sequence[Archive], warn: Callable[[str], None]) -> list[Archive]:

@@ -73,10 +73,11 @@ def _entries_of(package: PinnedPackage, path: Path) -> list[DebEntry]:
     filename = package.filename.rpartition("/")[2]
     with path.open("rb") as file:
         deb = read_deb(file, filename)
-    stated = _field(deb.control, "Package"), _field(deb.control, "Version")
-    if stated != (package.name, package.version):
+    stated = tuple(_field(deb.control, name) for name in ("Package", "Version", "Architecture"))
+    if stated != (package.name, package.version, package.architecture):
         raise ImageError(
-            f"`{filename}` says it is {stated[0]} {stated[1]}, `{package.name} {package.version}` was announced",
+            f"`{filename}` says it is `{' '.join(stated)}`, `{package.name} {package.version} {package.architecture}` "
+            "was announced",
             code="E-DEB-FORMAT",
             hint="the archive is broken: take another mirror",
         )
