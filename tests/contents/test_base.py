@@ -7,6 +7,7 @@ import re
 import shutil
 import struct
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,14 @@ from tests.support.wheels import wheel_files
 
 from crossdock.contents.base import BaseFacts, base_facts, python_for
 from crossdock.contents.image import read_image_from
+from crossdock.contents.python import Interpreter
 from crossdock.contents.read import read_contents
 from crossdock.contents.verify import verify
 from crossdock.errors import ImageError
 from crossdock.inspect.audit import audit
 from crossdock.inspect.facts import Format, VersionNeed
 from crossdock.inspect.policy import BaseLibraries
+from crossdock.inspect.shipment import machines_for
 from crossdock.store import Store
 from crossdock.target.model import Arch, Libc, LibcKind, Python
 from crossdock.target.words import WORDS
@@ -344,6 +347,40 @@ def test_a_base_of_musl_has_no_libc_of_glibc() -> None:
     alpine = BaseLibraries(name="alpine", sonames=frozenset({"libz.so.1"}), exact=True, read=True)
     (finding,) = audit([module_needing(("libc.so.6",))], linux(), base=alpine)
     assert finding.message == "needs libc.so.6, which is neither shipped nor in alpine"
+
+
+def test_a_base_of_glibc_has_no_musl() -> None:
+    """Wheels of musl were once said to fit a base of Debian's."""
+    debian = BaseLibraries(
+        name="debian", sonames=frozenset({"libc.so.6", "libz.so.1"}), exact=True, read=True
+    )
+    alpine = BaseLibraries(
+        name="alpine", sonames=frozenset({f"ld-musl-{ARCH.value}.so.1"}), exact=True, read=True
+    )
+    needing = [module_needing((f"libc.musl-{ARCH.value}.so.1",))]
+    target = replace(linux(), libc=Libc(LibcKind.MUSL, 1, 2))
+    (finding,) = audit(needing, target, base=debian)
+    assert finding.code == "E-FIT-LIBRARY"
+    assert audit(needing, target, base=alpine) == ()
+    assert audit(needing, target, base=None) == ()
+
+
+@pytest.mark.parametrize(("libc", "told"), [("musl", "glibc"), ("glibc", "musl")])
+def test_a_python_of_another_c_library_is_refused(libc: str, told: str) -> None:
+    python = Interpreter(
+        path="/usr/bin/python3.12",
+        home="/usr/bin",
+        minor=12,
+        free_threaded=False,
+        machine=next(iter(machines_for(linux()))),
+        libc=told,
+    )
+    facts = replace(base({}), interpreters=(python,))
+    target = replace(linux(), libc=Libc(LibcKind(libc), 1, 2), python=replace(linux().python, minor=12))
+    with pytest.raises(ImageError, match=f"built for {told}") as caught:
+        python_for(facts, target)
+    assert caught.value.code == "E-IMAGE-PYTHON-LIBC"
+    assert python_for(replace(facts, interpreters=(replace(python, libc=libc),)), target).libc == libc
 
 
 def test_without_a_base_the_target_s_floor_decides_as_before() -> None:

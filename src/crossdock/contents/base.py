@@ -158,7 +158,7 @@ def python_for(facts: BaseFacts, target: Target) -> Interpreter:
     """Return the base's Python that runs what is made for `target`, the first on its PATH.
 
     Raise `ImageError`: E-IMAGE-NO-PYTHON if there is none, E-IMAGE-PYTHON-MACHINE for another CPU,
-    E-IMAGE-PYTHON-MINOR for another minor version or ABI.
+    E-IMAGE-PYTHON-MINOR for another minor version or ABI, E-IMAGE-PYTHON-LIBC for another C library.
     """
     wanted = target.python
     if not facts.interpreters or wanted.implementation is not Implementation.CPYTHON:
@@ -178,6 +178,7 @@ def python_for(facts: BaseFacts, target: Target) -> Interpreter:
         )
     for one in native:
         if (one.minor, one.free_threaded) == (wanted.minor, wanted.free_threaded):
+            _check_libc(facts, one, target)
             return one
     there = ", ".join(dict.fromkeys(f"3.{one.minor}{'t' if one.free_threaded else ''}" for one in native))
     raise ImageError(
@@ -186,6 +187,19 @@ def python_for(facts: BaseFacts, target: Target) -> Interpreter:
         places=[str(one) for one in native],
         hint=f"say `--python 3.{native[0].minor}`, or take another base",
     )
+
+
+def _check_libc(facts: BaseFacts, interpreter: Interpreter, target: Target) -> None:
+    """Refuse a Python that loads no extension module of the target: musl's on glibc and the other way round."""
+    found = interpreter.libc or (facts.libc.kind.value if facts.libc is not None else "")
+    wanted = target.libc.kind.value if target.libc is not None else ""
+    if found and wanted and found != wanted:
+        raise ImageError(
+            f"the Python of `{facts.name}` is built for {found}, the target has {wanted}",
+            code="E-IMAGE-PYTHON-LIBC",
+            places=[str(interpreter)],
+            hint="take a base with the target's C library, or the target of the base's",
+        )
 
 
 def environment_of(config: Mapping[str, Any]) -> dict[str, str]:

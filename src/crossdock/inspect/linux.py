@@ -158,10 +158,12 @@ class LinuxRules:
         yield missing_library(self.target.os, library, beside, self.complete, base=self.base)
 
     def _is_libc(self, library: str) -> bool:
+        read = self.base.sonames if self.base is not None and self.base.read else None
+        # A base that was read is held to what it has: glibc's, musl's, or none at all.
         if self.libc.kind is LibcKind.MUSL:
-            return library.startswith(_MUSL_ITSELF)
-        # A base that was read and has no glibc is musl's, or empty.
-        return library == "libc.so.6" and (self.base is None or not self.base.read)
+            has_musl = read is None or any(name.startswith("ld-musl-") for name in read)
+            return has_musl and library.startswith(_MUSL_ITSELF)
+        return library == "libc.so.6" and read is None
 
     def _expected_beside(self, file: AuditFile, image: Image) -> bool:
         """Whether the search path leads into directories of other packages."""

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 _EARLIEST = 315_532_800
 
 #: Raised when the audit's rules for images change within a version.
-_AUDIT_FORM = 2
+_AUDIT_FORM = 3
 
 
 class PreviousLayers(Protocol):
