@@ -60,6 +60,7 @@ def debian_base_of(
         pinned=None if pinned is None else PackageSet.from_json(pinned),
         warn=warn,
     )
+    session.base_packages[str(platform)] = (suite, found)
     value = found.to_json()
     lock.note_packages(spec, str(platform), value)
     if pinned is None:

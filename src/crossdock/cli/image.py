@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +47,7 @@ def command(**options: Any) -> int:
     target, and every library that it needs must be in the base or in a wheel, before anything is sent.
     """
     from crossdock.cli.gathering import Asked
+    from crossdock.cli.image_attached import with_statement
     from crossdock.cli.image_session import ImageSession
     from crossdock.pipeline.image import make_image, plan_image
     from crossdock.pipeline.locked import Locked
@@ -66,18 +66,7 @@ def command(**options: Any) -> int:
         return tell_plan(session, planned, as_json=options["as_json"])
     made = make_image(locked, planned, request, means)
     _refuse(session, made)
-    if session.provenance:
-        from crossdock.ship.image.attach import with_provenance
-
-        stated = with_provenance(
-            made.image,
-            made.platforms,
-            options=request.options,
-            lock=asked.lock_digest,
-            revision=request.revision,
-            created=request.created,
-        )
-        made = replace(made, image=stated)
+    made = with_statement(session, asked, made)
     # Read before a push puts the new one in its place.
     before = _before(session) if options["report"] else None
     results = _deliver(session, made)

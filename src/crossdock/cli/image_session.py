@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from crossdock.build.pure import BuiltWheel
     from crossdock.cli.gathering import Asked
     from crossdock.contents.base import BaseFacts
+    from crossdock.net.debian.chosen import PackageSet
     from crossdock.net.registry.client import Registry
     from crossdock.net.registry.reference import ImageReference
     from crossdock.oci.model import Platform
-    from crossdock.pipeline.image import ImageMeans, ImageRequest, MadePlatform
+    from crossdock.pipeline.image import ImageMeans, ImageRequest
     from crossdock.pipeline.locked import Locked
     from crossdock.pipeline.taken_over import TakenOver
     from crossdock.project import Project
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.base_lock import BaseLock
     from crossdock.ship.image.bytecode import Interpreter
-    from crossdock.ship.image.model import Attachment, BaseImage
+    from crossdock.ship.image.model import BaseImage
     from crossdock.ship.image.options import ImageOptions
     from crossdock.ship.image.previous import Contents, Previous
     from crossdock.target.model import Python, Target
@@ -255,6 +256,11 @@ class ImageSession(Session):
         )
         return open_base(self.base_spec or default_base(target), target, platform, means)
 
+    @cached_property
+    def base_packages(self) -> dict[str, tuple[str, PackageSet]]:
+        """The suite and packages of each base made here, by platform."""
+        return {}
+
     def base_facts(self, base: BaseImage) -> BaseFacts:
         """Return what a base brings; its layers are read once, or not at all where the previous image tells it."""
         from crossdock.contents.base import FACTS_KIND, base_facts, facts_from_json, facts_key
@@ -330,6 +336,7 @@ class ImageSession(Session):
 
     def request(self, locked: Locked) -> ImageRequest:
         """Return what image is wanted."""
+        from crossdock.cli.image_attached import bills_of
         from crossdock.pipeline.image import ImageRequest
         from crossdock.project import image_additions
         from crossdock.ship.image.added import added_entries
@@ -351,32 +358,12 @@ class ImageSession(Session):
             ),
             added=added_entries(additions),
             revision=self.options.get("revision") or "",
-            created=_created(),
-            attach=self.attach,
+            created=created(),
+            attach=lambda made: bills_of(self, made),
         )
 
-    def attach(self, made: MadePlatform) -> Sequence[Attachment]:
-        """Return what is attached to a platform's image: its bills of materials."""
-        if self.sbom == _NONE:
-            return ()
-        from crossdock.ship.image.attach import sbom_attachments
 
-        return sbom_attachments(made, kinds=self.sbom, created=_created())
-
-    @property
-    def sbom(self) -> str:
-        """Which bills of materials are made."""
-        return self.options.get("sbom") or self.project.settings.image.sbom or "both"
-
-    @property
-    def provenance(self) -> bool:
-        """Whether a statement of how the image came to be is attached."""
-        asked = self.options.get("provenance")
-        setting = self.project.settings.image.provenance if asked is None else asked
-        return setting is not False
-
-
-def _created() -> int | None:
+def created() -> int | None:
     """Return SOURCE_DATE_EPOCH where the user gives one: then the image tells that time."""
     from crossdock.cli.session import source_date_epoch
 
