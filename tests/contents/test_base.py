@@ -18,7 +18,7 @@ from tests.inspect.builders import file, linux
 from tests.support.layouts import MadeLayout, layer, shared_library, tar_of
 from tests.support.wheels import wheel_files
 
-from crossdock.contents.base import BaseFacts, base_facts, python_for
+from crossdock.contents.base import BaseFacts, base_facts, facts_from_json, facts_to_json, python_for
 from crossdock.contents.image import read_image_from
 from crossdock.contents.python import Interpreter
 from crossdock.contents.read import read_contents
@@ -432,3 +432,40 @@ def test_an_image_of_a_registry_is_read_like_a_layout_and_once(tmp_path: Path) -
     assert again.base == first.base
     assert first.name == "registry/app:1"
     assert verify(first, linux(ARCH)).distributions == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        (
+            "interpreters",
+            [{"path": 1, "home": "/", "minor": 12, "free_threaded": False, "machine": "x86_64"}],
+        ),
+        (
+            "interpreters",
+            [{"path": "x", "home": "/", "minor": 12, "free_threaded": False, "machine": "x86_64"}],
+        ),
+        ("interpreters", [{"path": "/x", "home": "/", "minor": "12", "free_threaded": False, "machine": ""}]),
+        ("interpreters", {"path": 1}),
+        ("links", []),
+        ("links", {"/a": 1}),
+        ("users", {"root": [0]}),
+        ("users", {"root": 1}),
+        ("users", {"root": ["0", 0, "/"]}),
+        ("groups", None),
+        ("os_release", {"ID": 1}),
+        ("libraries", "libc.so.6"),
+        ("versions", {"libc.so.6": "GLIBC_2.2"}),
+        ("versions", {"libc.so.6": [1]}),
+        ("libc", ["glibc"]),
+    ],
+)
+def test_facts_that_somebody_else_wrote_are_read_strictly(name: str, wrong: Any) -> None:
+    """They travel beside a previous image; what is no facts must not fail somewhere behind."""
+    facts = base({"etc/passwd": b"root:x:0:0::/root:/bin/sh\n"})
+    told = facts_to_json(facts)
+    assert facts_from_json(told, facts.name, facts.platform) == facts
+    assert facts_from_json({**told, name: wrong}, facts.name, facts.platform) is None
+    assert (
+        facts_from_json({key: told[key] for key in told if key != name}, facts.name, facts.platform) is None
+    )

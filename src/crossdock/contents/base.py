@@ -270,8 +270,10 @@ def facts_to_json(facts: BaseFacts) -> dict[str, Any]:
 
 
 def facts_from_json(value: Any, name: str, platform: Platform) -> BaseFacts | None:
-    """Read what `facts_to_json` wrote; None for anything else."""
+    """Read what `facts_to_json` wrote; None for anything else: it may come from whoever pushed a previous image."""
     try:
+        if not _is_facts(value):
+            return None
         libc = value["libc"]
         return BaseFacts(
             name=name,
@@ -285,7 +287,7 @@ def facts_from_json(value: Any, name: str, platform: Platform) -> BaseFacts | No
                 distribution=value["os_release"].get("ID", ""),
             ),
             libc=None if libc is None else Libc(LibcKind(libc[0]), libc[1], libc[2]),
-            interpreters=tuple(Interpreter(**one) for one in value["interpreters"]),
+            interpreters=tuple(Interpreter.from_json(one) for one in value["interpreters"]),
             links=value["links"],
             users={
                 key: User(uid=uid, gid=gid, home=home) for key, (uid, gid, home) in value["users"].items()
@@ -293,5 +295,18 @@ def facts_from_json(value: Any, name: str, platform: Platform) -> BaseFacts | No
             groups=value["groups"],
             os_release=value["os_release"],
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return None
+
+
+def _is_facts(value: dict[str, Any]) -> bool:
+    """Tell whether the tables of facts hold what they should; raise what reading something else raises."""
+    users, versions = value["users"].values(), value["versions"].values()
+    texts = [*value["links"].values(), *value["os_release"].values(), *(home for _, _, home in users)]
+    numbers = [*value["groups"].values(), *(number for row in users for number in row[:2])]
+    lists = [value["libraries"], *versions]
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in numbers)
+        and all(isinstance(one, list) and all(isinstance(item, str) for item in one) for one in lists)
+    )

@@ -39,8 +39,19 @@ class Interpreter:
         return f"{self.path} (3.{self.minor}{'t' if self.free_threaded else ''}, {self.machine})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values; `Interpreter(**value)` reads them."""
+        """Return JSON-ready values, which `from_json` reads."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Interpreter:
+        """Read what `to_json` gave; raise `TypeError` or `ValueError` for anything else."""
+        kinds = {"path": str, "home": str, "minor": int, "free_threaded": bool, "machine": str, "libc": str}
+        if not all(isinstance(value[name], kind) for name, kind in kinds.items() if name in value):
+            raise TypeError("not a Python of an image")
+        found = cls(**value)
+        if not found.path.startswith("/"):
+            raise ValueError("not the path of a program")
+        return found
 
 
 def find_interpreters(tree: Tree, environment: Mapping[str, str]) -> tuple[Interpreter, ...]:

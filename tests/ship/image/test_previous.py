@@ -13,8 +13,10 @@ from crossdock.digest import Digest
 from crossdock.errors import FetchError, ImageError
 from crossdock.net.registry.source import RemoteSource
 from crossdock.oci import media
+from crossdock.oci.blob import BytesSource
 from crossdock.oci.layout import open_layout
 from crossdock.oci.model import Descriptor, Index, Manifest, Platform
+from crossdock.ship.image.annotations import KIND, PACKAGES, layer_of
 from crossdock.ship.image.model import LayerKind, Origin
 from crossdock.ship.image.previous import compare_with_store, read_previous, read_previous_layout
 from crossdock.ship.image.publish import publish
@@ -197,3 +199,12 @@ def test_a_false_key_is_an_error_and_no_miss() -> None:
             compare_with_store([layer], made.get)
         assert error.value.code == "E-IMAGE-LAYER-MISMATCH"
         assert str(honest.descriptor.digest) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ['[["a","1",Infinity,1,1]]', '[["a","1",NaN,1,1]]', "[1]", "{", "[" * 100_000]
+)
+def test_what_a_layer_says_of_its_packages_counts_as_absent_where_it_cannot_be_read(text: str) -> None:
+    said = {KIND: "wheels", PACKAGES: text}
+    descriptor = Descriptor.of(b"x", media.LAYER_GZIP, annotations=said)
+    assert layer_of(descriptor, descriptor.digest, BytesSource(b"x"), Origin.PREVIOUS).slices == ()

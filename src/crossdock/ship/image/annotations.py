@@ -81,5 +81,5 @@ def _slices(text: str) -> tuple[Slice, ...]:
             )
             for name, version, compressed, uncompressed, files in rows
         )
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):  # JSON as Python reads it has `Infinity`
         return ()
