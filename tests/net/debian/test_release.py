@@ -152,6 +152,20 @@ def test_a_mirror_without_hashes_serves_lists_by_name(small: SmallArchive, store
     assert len(resolved(small, store).packages) == 2
 
 
+def test_a_list_that_is_not_the_one_named_is_told(small: SmallArchive, store: Store) -> None:
+    import shutil
+
+    folder = small.root / "dists/bookworm/main/binary-amd64"
+    shutil.rmtree(folder / "by-hash")
+    with pytest.raises(FetchError) as caught:
+        resolved(small, store)
+    assert caught.value.code == "E-DEBIAN-MIRROR"
+    (folder / "Packages.xz").write_bytes(b"older")
+    with pytest.raises(FetchError) as caught:
+        resolved(small, store)
+    assert caught.value.code == "E-DEBIAN-MIRROR"
+
+
 @pytest.mark.parametrize(
     "value", [None, {}, {"roots": [], "packages": [{"name": "x"}]}, {"roots": 1, "packages": []}]
 )

@@ -166,6 +166,12 @@ def _fetch_list(file: IndexFile, release: Release, archive: Archive, http: Http,
                 archive.url(f"dists/{archive.suite}/{place}"), digest=file.digest, size=file.size, store=store
             )
         except FetchError as error:
-            if place == file.path or not error.code.endswith(_GONE):
+            if place == file.path:
+                raise FetchError(
+                    f"the mirror does not give the list of packages that `{archive.suite}` names: {error.message}",
+                    code="E-DEBIAN-MIRROR",
+                    hint="it is being renewed, or a proxy keeps an old copy: try later, or another mirror",
+                ) from error
+            if not error.code.endswith(_GONE):
                 raise
     raise AssertionError(file.path)
