@@ -107,7 +107,7 @@ def test_a_further_package_moves_no_layer(shop: Shop) -> None:
 
 
 def test_an_edit_of_the_application_sends_its_layer_alone(shop: Shop, registry: FakeRegistry) -> None:
-    words = (*APP, "--push", f"{registry.address}/shop:1", "--sbom", "none")
+    words = (*APP, "--push", f"{registry.address}/shop:1", "--sbom", "none", "--no-provenance")
     before = shop.image(*words)
     make_modules(shop.work / "app", "print('edited')\n")
     registry.seen.clear()
@@ -244,31 +244,28 @@ def records_of(registry: FakeRegistry, name: str = "shop") -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("fault", ["gone", "truncated", "not gzip", "not json", "a bomb"])
+@pytest.mark.parametrize("gone", [True, False])
 def test_broken_records_cost_downloads_and_nothing_else(
-    shop: Shop, registry: FakeRegistry, fault: str
+    shop: Shop, registry: FakeRegistry, gone: bool
 ) -> None:
+    """Each blob of them is broken in another way."""
     words = (*APP, "--push", f"{registry.address}/shop:1")
     first = shop.image(*words)
+    faults = [b"hello", gzip_of(b"{]"), gzip_of(b"{}"), gzip_of(bytes(80 << 20)), None]
     for digest in records_of(registry):
         kind, raw = registry.manifests.pop(("shop", digest))
         manifest = json.loads(raw)
-        if fault == "gone":
+        if gone:
             continue
-        for row in manifest["layers"]:
-            content = {
-                "truncated": registry.blobs["shop", row["digest"]][:-9],
-                "not gzip": b"hello",
-                "not json": gzip_of(b"{]"),
-                "a bomb": gzip_of(bytes(80 << 20)),
-            }[fault]
+        for row, fault in zip(manifest["layers"], faults, strict=True):
+            content = registry.blobs["shop", row["digest"]][:-9] if fault is None else fault
             row["digest"], row["size"] = registry.put_blob("shop", content), len(content)
         registry.put_manifest("shop", "", canonical_json(manifest), kind)
     shop.index.requests.clear()
     done = shop.build(*words, "--json", environ=cold(shop))
     assert len(shop.fetched()) == 5
     assert json.loads(done.stdout)["image"]["digest"] == first["image"]["digest"]
-    assert ("cannot be used" in done.stderr) == (fault != "gone")
+    assert ("cannot be used" in done.stderr) == (not gone)
 
 
 def gzip_of(content: bytes) -> bytes:

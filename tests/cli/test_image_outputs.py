@@ -89,7 +89,8 @@ def test_a_layout_an_archive_and_a_registry_hold_the_same_image(
     for tag in ("1", "latest"):
         assert inspect(f"{place}:{tag}") == layout.index
     # This registry has no referrers API: what is attached is found by the tags that stand for it.
-    subjects = [f"sha256-{row['digest'].removeprefix('sha256:')}" for row in layout.index["manifests"]]
+    manifests = [layout.top, *(row["digest"] for row in layout.index["manifests"])]
+    subjects = [digest.replace(":", "-") for digest in manifests]
     assert docker_registry.tags("team/shop") == sorted(["1", "latest", *subjects])
     for one in receipt["image"]["platforms"]:
         assert inspect(f"{place}@{one['digest']}") == layout.manifest(one["platform"])

@@ -271,8 +271,15 @@ def held(
     return fault, arrived, go
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("where", ["/blobs/uploads/", "/manifests/"])
+@pytest.mark.parametrize(
+    ("how", "where"),
+    [
+        (signal.SIGINT, "/blobs/uploads/"),
+        (signal.SIGTERM, "/manifests/"),
+        (signal.SIGKILL, "/blobs/uploads/"),
+        (signal.SIGKILL, "/manifests/"),
+    ],
+)
 def test_a_push_that_is_broken_off_leaves_the_old_image(
     shop: Shop, registry: FakeRegistry, how: signal.Signals, where: str
 ) -> None:
