@@ -33,8 +33,9 @@ ARTIFACT_TYPE = "application/vnd.crossdock.wheel-records.v1"
 _MEDIA_TYPE = "application/vnd.crossdock.wheel-records.v1+json+gzip"
 #: The specification's empty config.
 _EMPTY = b"{}"
-#: Records of a layer that unpack to more are refused: a wheel of 13,000 files has 2 MiB.
-_LARGEST = 64 << 20
+#: Records of a layer that unpack to more are refused: a wheel of 13,000 files has 2 MiB. As Python's values they take
+#: twenty times as much memory, and several are read at once.
+_LARGEST = 16 << 20
 #: What stands before the key of a base's facts.
 _BASE = "base-facts "
 #: Hex digits of a file's hash that tell two files apart that lie in one place; not a proof, and not used as one.
