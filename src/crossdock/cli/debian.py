@@ -39,7 +39,7 @@ def debian_base_of(
     lock: BaseLock,
 ) -> BaseImage:
     """Return the base made of a suite's packages, pinned ones if the base lock has them."""
-    from crossdock.net.debian.resolve import PackageSet
+    from crossdock.net.debian.chosen import PackageSet
     from crossdock.ship.image.debian.base import debian_base
 
     spec = "+".join([f"debian:{suite}", *packages])
