@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.images import AMD, ARM, BOTH, Contents, base_layout, make_modules, native_wheel, push_base
 from tests.cli.world import elf
-from tests.support.fake_registry import FakeRegistry, digest_of
+from tests.support.fake_registry import FakeRegistry, always, digest_of, is_a
 from tests.support.wheels import make_wheel
 
+from crossdock.oci import media
 from crossdock.oci.model import canonical_json
 
 if TYPE_CHECKING:
@@ -346,3 +347,44 @@ def test_wheels_may_be_made_while_others_lie_in_one_layer(shop: Shop) -> None:
     assert len([name for name in one if name and name[0].startswith("small")]) <= 8
     (moved,) = [name for name in one if one[name] != two[name]]
     assert "small7" in moved
+
+
+@pytest.mark.parametrize("what", ["garbage", "artifact", "one image", "lost manifest", "lost config"])
+def test_a_tag_that_names_something_else_is_overwritten(
+    shop: Shop, registry: FakeRegistry, what: str
+) -> None:
+    place = f"{registry.address}/shop:1"
+    layout = base_layout()
+    push_base(registry, "shop", "1", layout)
+    manifest = json.loads(layout.blobs[layout.entries[0].digest])["manifests"][0]["digest"]
+    config = json.loads(registry.manifests["shop", manifest][1])["config"]["digest"]
+    if what == "garbage":
+        registry.put_manifest("shop", "1", b'{"schemaVersion": 2, "manifests": 7}', media.INDEX)
+    elif what == "artifact":
+        empty = {"mediaType": media.EMPTY, "digest": registry.put_blob("shop", b"{}"), "size": 2}
+        value = {"schemaVersion": 2, "mediaType": media.MANIFEST, "config": empty, "layers": [empty]}
+        registry.put_manifest("shop", "1", canonical_json(value), media.MANIFEST)
+    elif what == "one image":
+        registry.tags["shop", "1"] = manifest
+    elif what == "lost manifest":
+        del registry.manifests["shop", manifest]
+    else:
+        del registry.blobs["shop", config]
+    receipt = shop.image(*APP, "--push", place)
+    assert registry.tags["shop", "1"] == receipt["image"]["digest"]
+    assert len(shop.fetched()) == 5
+
+
+@pytest.mark.parametrize("answer", [200, 400, 403, 404, 405])
+def test_a_registry_whose_referrers_are_of_no_use_costs_downloads(
+    shop: Shop, registry: FakeRegistry, answer: int
+) -> None:
+    words = (*APP, "--push", f"{registry.address}/shop:1", "--sbom", "none", "--no-provenance")
+    first = shop.image(*words)
+    registry.fault = always(is_a("GET", "/referrers/"), lambda exchange: exchange.answer(answer, b"<html>"))
+    make_modules(shop.work / "app", "print('edited')\n")
+    shop.index.requests.clear()
+    done = shop.build(*words, environ=cold(shop))
+    assert ("cannot be used" in done.stderr) == (answer == 403)
+    assert len(shop.fetched()) == 5
+    assert registry.tags["shop", "1"] != first["image"]["digest"]

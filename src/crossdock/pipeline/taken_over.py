@@ -90,7 +90,13 @@ class TakenOver:
         previous, contents = self.found
         records: dict[str, Blob] = {}
         for platform in previous.platforms:
-            for entry in previous.referrers(platform.descriptor.digest):
+            try:
+                entries = previous.referrers(platform.descriptor.digest)
+            except CrossdockError as error:
+                # Registries that do not know the API answer this path with anything; the image itself was there.
+                self._unusable(error)
+                continue
+            for entry in entries:
                 if entry.artifact_type != ARTIFACT_TYPE:
                     continue
                 try:
