@@ -273,7 +273,11 @@ def test_loading_streams_one_platform_into_the_program_that_is_there(shop: Shop)
 
 
 def test_a_program_that_cannot_load_is_told(shop: Shop) -> None:
-    shop.refuses(*APP, "--load", code="E-SHIP-LOAD-PROGRAM", environ={"PATH": str(shop.root / "nowhere")})
+    nowhere = {"PATH": str(shop.root / "nowhere")}
+    shop.refuses(*APP, "--load", "-o", "out", code="E-SHIP-LOAD-PROGRAM", environ=nowhere)
+    # Before anything else was done.
+    assert not (shop.work / "out").exists()
+    assert shop.fetched() == []
     programs = shop.root / "programs"
     programs.mkdir()
     (programs / "podman").write_text("#!/bin/sh\necho no room on this disk >&2\nexit 3\n")

@@ -107,6 +107,8 @@ def _check_outputs(session: ImageSession) -> None:
             )
     # Wrong words are told before any work.
     _ = session.destinations, session.previous_reference, session.image_options
+    if options["load"] and not options["dry_run"]:
+        _loader(session)
 
 
 def _refuse(session: ImageSession, made: MadeImage) -> None:
@@ -176,13 +178,20 @@ def _names(session: ImageSession) -> list[str]:
     ]
 
 
-def _load(session: ImageSession, image: Image, names: Sequence[str]) -> dict[str, Any]:
+def _loader(session: ImageSession) -> str:
+    """Return the program that it is loaded into."""
     import shutil
 
-    from crossdock.cli.host import host_platform
-    from crossdock.ship.image.load import find_program, load
+    from crossdock.ship.image.load import find_program
 
-    program = find_program(session.options["load"], shutil.which)
+    return find_program(session.options["load"], shutil.which)
+
+
+def _load(session: ImageSession, image: Image, names: Sequence[str]) -> dict[str, Any]:
+    from crossdock.cli.host import host_platform
+    from crossdock.ship.image.load import load
+
+    program = _loader(session)
     name = session.app_project.metadata.name or "app"
     full = [tag if ":" in tag or "/" in tag else f"{name}:{tag}" for tag in names]
     own = host_platform()
