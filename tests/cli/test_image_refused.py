@@ -18,6 +18,7 @@ from tests.support.layouts import shared_library
 from tests.support.wheels import make_sdist, make_wheel
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -271,6 +272,12 @@ def held(
     return fault, arrived, go
 
 
+def wait_for(arrived: threading.Event, process: subprocess.Popen[str]) -> None:
+    """Wait until a run has come to where it is held; say what it said if it ended before."""
+    while not arrived.wait(0.1):
+        assert process.poll() is None, process.communicate()
+
+
 @pytest.mark.parametrize(
     ("how", "where"),
     [
@@ -290,7 +297,7 @@ def test_a_push_that_is_broken_off_leaves_the_old_image(
     registry.fault, arrived, go = held(is_a("PUT", where))
     process = shop.popen("image", "pylock.toml", *BOTH, "--base", shop.base, *APP, "--push", place)
     try:
-        assert arrived.wait(60)
+        wait_for(arrived, process)
         process.send_signal(how)
         go.set()
         said, errors = process.communicate(timeout=60)
@@ -332,7 +339,7 @@ def test_a_layout_is_whole_whenever_its_writer_is_killed(
         go.clear()
         process = shop.popen("image", "pylock.toml", *BOTH, "--base", base, *APP, "-o", name)
         try:
-            assert arrived.wait(60)
+            wait_for(arrived, process)
             process.send_signal(how)
             go.set()
             _said, errors = process.communicate(timeout=60)
