@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crossdock.store import Store
 
 #: Raised when a change of ours makes other wheels of the same source.
-_FORM = 1
+_FORM = 2
 
 
 def sdist(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from crossdock.archive.sdist import Sdist
     from crossdock.archive.wheel import Wheel
+
+#: The binary distribution format: "Generator is the name and optionally the version of the software".
+_GENERATOR = re.compile(rb"(?m)^(Generator:[ \t]*[^\s(]+)[^\r\n]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +189,16 @@ def _members(wheel: Wheel) -> Iterable[tuple[str, bytes, bool]]:
     record = f"{wheel.dist_info}/RECORD"
     old = {record, f"{record}.jws", f"{record}.p7s"}
     files = [(str(file.member.name), file) for file in wheel.files if str(file.member.name) not in old]
+    rows = []
     for name, file in files:
-        yield name, wheel.read(file), file.executable
-    rows = sorted(record_row(name, file.sha256, file.size) for name, file in files)
-    yield record, "".join([*rows, f"{quoted(record)},,\n"]).encode(), False
+        content = wheel.read(file)
+        if name == f"{wheel.dist_info}/WHEEL":
+            content = _without_release(content)
+        rows.append(record_row(name, sha256(content).hexdigest(), len(content)))
+        yield name, content, file.executable
+    yield record, "".join([*sorted(rows), f"{quoted(record)},,\n"]).encode(), False
+
+
+def _without_release(content: bytes) -> bytes:
+    """Return WHEEL without the release of the backend: the same source would be another wheel after each of them."""
+    return _GENERATOR.sub(rb"\1", content)

@@ -234,6 +234,8 @@ class ImageSession(Session):
 
             write_file(self.directory / name, self.base_lock.to_bytes())
             self.tell(f"{name}: the base, written")
+        elif name and not (self.base_lock.digests or self.base_lock.packages):
+            warn(f"{name} is not written: a layout, an archive or `scratch` is what it is, and is not pinned")
 
     def open_base(self, target: Target, platform: Platform) -> BaseImage:
         """Open the base of a platform."""
@@ -290,11 +292,27 @@ class ImageSession(Session):
         from crossdock.net.registry.reference import ImageReference
 
         asked = self.options.get("previous")
-        if asked == _NONE:
+        if asked == _NONE or self._previous_layout is not None:
             return None
         return ImageReference.parse(asked) if asked else next(iter(self.destinations), None)
 
+    @property
+    def _previous_layout(self) -> Path | None:
+        """The layout or archive that --previous names."""
+        asked = self.options.get("previous")
+        path: Path | None = self.directory / asked if asked and asked != _NONE else None
+        return path if path is not None and path.exists() else None
+
     def _read_previous(self) -> tuple[Previous, Contents] | None:
+        if self._previous_layout is not None:
+            from crossdock.oci.layout import open_layout
+            from crossdock.ship.image.previous import read_previous_layout
+
+            layout = open_layout(self._previous_layout)
+            # What refers to the image has entries of its own, which say what they are.
+            entry = next((one for one in layout.entries() if not one.artifact_type), None)
+            kept = entry and read_previous_layout(layout, layout.name, entry, warn=warn)
+            return (kept, layout) if kept else None
         from crossdock.ship.image.previous import RepositoryContents, read_previous
 
         reference = self.previous_reference

@@ -25,6 +25,7 @@ _ABOUT_WHEELS = ("E-WHEEL-", "E-RECORD-")
 
 #: How skopeo and podman mark a registry's image.
 _DOCKER = "docker://"
+_LAYOUTS = ("oci:", "oci-archive:", "docker-archive:")
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -62,6 +63,7 @@ def _verdict(session: Session, name: str, target: Target) -> Verdict:
     from crossdock.contents.read import read_contents
     from crossdock.contents.verify import Verdict, verify
 
+    name = _plain_path(session.directory, name)
     path = session.directory / name
     if not path.exists() and is_reference(name):
         return verify(_image_of_registry(session, name.removeprefix(_DOCKER), target), target)
@@ -72,6 +74,14 @@ def _verdict(session: Session, name: str, target: Target) -> Verdict:
     # An image index holds one image for each platform: the target chooses.
     verdict = verify(read_contents(Path(name), target=target, store=session.store), target)
     return replace(verdict, findings=(*broken, *verdict.findings))
+
+
+def _plain_path(directory: Path, name: str) -> str:
+    """Return a layout's or archive's path as `--base` takes it too, without the `oci:` before it."""
+    for prefix in _LAYOUTS:
+        if name.startswith(prefix) and (directory / name.removeprefix(prefix)).exists():
+            return name.removeprefix(prefix)
+    return name
 
 
 def is_reference(name: str) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crossdock.target.model import Target
 
 #: Raised whenever the same layers would give other facts.
-_VERSION = "1"
+_VERSION = "2"
 #: The kind under which the store keeps facts of images, by `facts_key`.
 FACTS_KIND = "base-facts"
 _ID = re.compile(r"[0-9]{1,10}")
@@ -63,6 +63,8 @@ class BaseFacts:
     users: Mapping[str, User]
     groups: Mapping[str, int]
     os_release: Mapping[str, str]
+    #: Directories with a `pyvenv.cfg`: environments that somebody has made already.
+    environments: tuple[str, ...] = ()
 
     @property
     def distribution(self) -> str:
@@ -151,6 +153,9 @@ def facts_of(tree: Tree, environment: Mapping[str, str], platform: Platform, *, 
         users=_users(tree),
         groups=_groups(tree),
         os_release=system,
+        environments=tuple(
+            sorted(f"/{path.rpartition('/')[0]}" for path, _ in tree.files() if path.endswith("/pyvenv.cfg"))
+        ),
     )
 
 
@@ -266,6 +271,7 @@ def facts_to_json(facts: BaseFacts) -> dict[str, Any]:
         "users": {name: [one.uid, one.gid, one.home] for name, one in facts.users.items()},
         "groups": dict(facts.groups),
         "os_release": dict(facts.os_release),
+        "environments": list(facts.environments),
     }
 
 
@@ -294,6 +300,7 @@ def facts_from_json(value: Any, name: str, platform: Platform) -> BaseFacts | No
             },
             groups=value["groups"],
             os_release=value["os_release"],
+            environments=tuple(value["environments"]),
         )
     except (AttributeError, LookupError, TypeError, ValueError):
         return None
@@ -304,7 +311,7 @@ def _is_facts(value: dict[str, Any]) -> bool:
     users, versions = value["users"].values(), value["versions"].values()
     texts = [*value["links"].values(), *value["os_release"].values(), *(home for _, _, home in users)]
     numbers = [*value["groups"].values(), *(number for row in users for number in row[:2])]
-    lists = [value["libraries"], *versions]
+    lists = [value["libraries"], value["environments"], *versions]
     return (
         all(isinstance(text, str) for text in texts)
         and all(isinstance(number, int) for number in numbers)

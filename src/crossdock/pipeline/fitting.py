@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import sys
 from typing import TYPE_CHECKING
 
 from crossdock.errors import ImageError
 from crossdock.ship.image.entries import refuse_below_links
+from crossdock.ship.image.environment import SOURCES, image_layout
 from crossdock.ship.image.records import owner_of, refuse_collisions
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.entries import Entry
     from crossdock.ship.image.records import WheelRecord
+    from crossdock.target.model import Target
 
 
 def refuse_hiding(
@@ -61,6 +65,12 @@ def check_place_of_python(facts: BaseFacts, interpreter: Interpreter, prefix: st
 
 def check_prefix(facts: BaseFacts, prefix: str) -> None:
     """Refuse a prefix that is, or lies below, a symbolic link of the base (E-IMAGE-BELOW-LINK)."""
+    if prefix in facts.environments:
+        raise ImageError(
+            f"`{facts.name}` has an environment in `{prefix}` already",
+            code="E-IMAGE-PREFIX",
+            hint="its packages would lie among ours: choose another `--prefix`, or the base that it was made on",
+        )
     link = facts.link_on(prefix)
     if link is not None:
         raise ImageError(
@@ -68,6 +78,33 @@ def check_prefix(facts: BaseFacts, prefix: str) -> None:
             code="E-IMAGE-BELOW-LINK",
             hint="a layer's directory would replace the link: choose another `--prefix`",
         )
+
+
+def check_start(
+    start: Sequence[str], target: Target, prefix: str, records: Sequence[WheelRecord], own: Sequence[Entry]
+) -> tuple[str, ...]:
+    """Refuse an entry point below the prefix where nothing lies (E-IMAGE-ENTRYPOINT); return what else seems amiss.
+
+    `own` are the files above the packages. What lies in the base is not known here, and Python brings modules.
+    """
+    program = start[0] if start else ""
+    paths = {path for record in records for path in record.paths} | {entry.path for entry in own}
+    if program.startswith(f"{prefix}/") and program[1:] not in paths:
+        scripts = sorted(path for path in paths if path.startswith(f"{prefix[1:]}/bin/"))
+        raise ImageError(
+            f"nothing lies at `{program}`, which is to start",
+            code="E-IMAGE-ENTRYPOINT",
+            places=[f"/{path}" for path in difflib.get_close_matches(program[1:], scripts, n=5)],
+            hint="name a script that the packages have, or `-m MODULE`",
+        )
+    if tuple(start[:2]) != (f"{prefix}/bin/python", "-m") or len(start) < 3:  # noqa: PLR2004  # and a module
+        return ()
+    top = start[2].partition(".")[0]
+    places = (f"{image_layout(target, prefix).purelib}/{top}", f"{prefix[1:]}/{SOURCES}/{top}")
+    found = any(path.startswith((f"{place}/", f"{place}.")) for place in places for path in paths)
+    if found or top in sys.stdlib_module_names:
+        return ()
+    return (f"no package and no code of yours has the module `{top}`, which is to start",)
 
 
 def check_user(facts: BaseFacts, user: str) -> None:

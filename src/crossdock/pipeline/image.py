@@ -12,6 +12,7 @@ from crossdock.pipeline.chosen import choose_wheels, remember_wheels, remembered
 from crossdock.pipeline.fitting import (
     check_place_of_python,
     check_prefix,
+    check_start,
     check_user,
     refuse_hiding,
     refuse_links_below,
@@ -270,16 +271,18 @@ def _own_layers(
     check_place_of_python(facts, interpreter, prefix)
     alone = request.application(target)
     application = alone.with_added(request.added)
-    notes: tuple[str, ...] = ()
     environment = environment_entries(target, prefix, interpreter.path, sources=application.needs_path)
     refuse_hiding(records, environment, alone, request.added)
     refuse_links_below(facts, prefix, records, environment)
+    start = request.options.entrypoint or application.entrypoint
+    notes = check_start(start, target, prefix, records, [*environment, *application.entries])
     own = [_entries(means, LayerKind.ENVIRONMENT, "environment", environment)]
     if request.options.bytecode:
         from crossdock.pipeline.compiled import compiled_layers  # asked for by few
 
-        layer, application, notes = compiled_layers(locked, planned, application, prefix, means)
+        layer, application, more = compiled_layers(locked, planned, application, prefix, means)
         own += layer
+        notes += more
     if application.entries:
         refuse_below_links((entry.path for entry in application.entries), facts.is_link)
         title = application.title or "added files"

@@ -43,6 +43,8 @@ class TakenOver:
         self._read = read
         self._store = store
         self._warn = warn
+        #: One broken record is seldom alone, and says all that there is to say.
+        self._warned = False
 
     @cached_property
     def found(self) -> tuple[Previous, Contents] | None:
@@ -125,6 +127,9 @@ class TakenOver:
         return RecordedLayer(layer=self._layers[key], records=records, packed=packed)
 
     def _unusable(self, error: CrossdockError) -> None:
+        if self._warned:
+            return
+        self._warned = True
         self._warn(f"what the previous image tells of its wheels cannot be used: {error.message}")
 
 

@@ -72,7 +72,7 @@ def test_the_bytes_are_what_they_were() -> None:
     packed = encode_records([RECORD, RECORD])
     assert (
         hashlib.sha256(packed).hexdigest()
-        == "afa30de788e46d9e5b4a20edc91a723d4124a4c29494f3f8730db96343bb1561"
+        == "d2a40baed7c47b587b5a40457521528c687748a66f276ff47eaf882ac28a3663"
     )
     assert json.loads(gzip.decompress(packed))["wheels"][0] == json.loads(json.dumps(RECORD.to_json()))
 

@@ -20,8 +20,6 @@ KEY = "dev.crossdock.layer.key"
 KIND = "dev.crossdock.layer.kind"
 TITLE = "dev.crossdock.layer.title"
 PACKAGES = "dev.crossdock.layer.packages"
-#: On an image's manifest: what its audit was a function of. The same proof need not be made again.
-PROOF = "dev.crossdock.proof"
 
 #: estargz specification, "Layer descriptor annotations"; the second is podman's (containers/storage).
 TOC_DIGEST = "containerd.io/snapshot/stargz/toc.digest"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crossdock.digest import Digest
 from crossdock.ship.image.bytecode import Modules, bytecode, bytecode_key
 from crossdock.ship.image.entries import entries_key, write_entries
 from crossdock.ship.image.environment import SOURCES, image_layout
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.archive.tarwrite import Sink
-    from crossdock.digest import Digest
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.bytecode import Interpreter
     from crossdock.ship.image.entries import Entry
@@ -66,7 +66,7 @@ def entries_layer(
 
 def bytecode_name(interpreter: Interpreter, groups: Iterable[Modules]) -> LayerName:
     """Return what the layer with the compiled modules of `groups` is called; nothing is read or compiled."""
-    key = bytecode_key(interpreter, groups).hex
+    key = Digest.of(f"{FORMAT} {bytecode_key(interpreter, groups)}".encode()).hex
     return LayerName(key=key, kind=LayerKind.BYTECODE, title="compiled modules")
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Platforms read at once: each is two requests, one after the other.
 _THREADS = 4
+#: Each platform of an index costs two requests; no honest image is for more.
+_MOST_PLATFORMS = 64
 
 
 class Contents(Protocol):
@@ -178,6 +180,8 @@ def _read(
                 for one in top.manifests
                 if one.platform is not None and (wanted is None or one.platform in wanted)
             ]
+            if len(entries) > _MOST_PLATFORMS:
+                raise ImageError(f"an index of {len(entries)} platforms", code="E-IMAGE-BROKEN")
             found = tuple(
                 in_threads(
                     lambda one: _platform(one, contents.manifest(one.digest), contents),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crossdock.archive import deflate, gzipwrite
 from crossdock.digest import Digest
 from crossdock.errors import CrossdockError, ImageError, ShipError
+from crossdock.inspect.collect import FACTS_VERSION
 from crossdock.oci import media
 from crossdock.oci.blob import Blob, BytesSource
 from crossdock.oci.model import Descriptor, Manifest, canonical_json
@@ -116,7 +117,7 @@ def _short(digest: str, *, executable: bool, link: str = "") -> str:
 def encode_records(records: Sequence[WheelRecord]) -> bytes:
     """Return records as one gzip member: the same bytes for the same records, everywhere."""
     packer = _Packer()
-    packer.text(b'{"wheels":[')
+    packer.text(b'{"facts":%d,"wheels":[' % FACTS_VERSION)
     for number, record in enumerate(records):
         value = record.to_json()
         paths = value.pop("paths")
@@ -158,7 +159,7 @@ class _Packer:
 def decode_records(packed: bytes) -> tuple[WheelRecord, ...]:
     """Read what `encode_records` gave; raise `ImageError` (E-IMAGE-RECORDS) for anything else."""
     try:
-        return tuple(map(WheelRecord.from_json, json.loads(_unpacked(packed))["wheels"]))
+        return tuple(map(WheelRecord.from_json, _current(json.loads(_unpacked(packed)))))
     except (
         zlib.error,
         ValueError,
@@ -169,6 +170,13 @@ def decode_records(packed: bytes) -> tuple[WheelRecord, ...]:
         CrossdockError,
     ) as error:
         raise _broken(error) from error
+
+
+def _current(value: Any) -> Any:
+    """Return the wheels of records if they were made by this release's readers of binaries."""
+    if value["facts"] != FACTS_VERSION:
+        raise ValueError("they were made by another release, which read binaries otherwise")
+    return value["wheels"]
 
 
 def _unpacked(packed: bytes) -> bytes:
