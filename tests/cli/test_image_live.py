@@ -25,7 +25,7 @@ def test_the_example_service_answers_on_both_platforms(tmp_path: Path) -> None:
     environ = {**os.environ, "CROSSDOCK_STORE": str(tmp_path / "store")}
     with DockerRegistry(tmp_path / "registry") as registry:
         ref = f"{registry.address}/orders:1.0"
-        argv = [CROSSDOCK, "image", "./service", "--push", ref, "--report", "report.html"]
+        argv = [str(CROSSDOCK), "image", "./service", "--push", ref, "--report", "report.html"]
         done = subprocess.run(
             argv, cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 #: Part of the key under which facts are kept: raised when a reader learns to see more.
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 
 _WHEEL_DATA = re.compile(r"[^/]+\.data/(?P<scheme>[a-z]+)/(?P<rest>.+)")
 

@@ -83,7 +83,7 @@ def text_at(table: bytes, offset: int) -> str:
     return table[offset:end].decode("utf-8", "backslashreplace")
 
 
-def exported_modules(names: bytes, prefix: bytes, limit: int = 16) -> tuple[str, ...]:
+def exported_modules(names: bytes, prefix: bytes, limit: int = 512) -> tuple[str, ...]:
     """Return the module names behind the strings that start with `prefix` in a string table.
 
     `prefix` begins with the NUL that ends the string before; at most `limit` names are returned.

@@ -72,7 +72,7 @@ def test_the_bytes_are_what_they_were() -> None:
     packed = encode_records([RECORD, RECORD])
     assert (
         hashlib.sha256(packed).hexdigest()
-        == "d2a40baed7c47b587b5a40457521528c687748a66f276ff47eaf882ac28a3663"
+        == "ad090fe5bfcdafd7c4c59732092ba35269e2c01e6f454d3de9bd2721d1fa4e9f"
     )
     assert json.loads(gzip.decompress(packed))["wheels"][0] == json.loads(json.dumps(RECORD.to_json()))
 

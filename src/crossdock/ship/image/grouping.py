@@ -53,7 +53,7 @@ def group_wheels(wheels: Iterable[W], *, layers_below: int, most: int) -> list[G
     room = most - layers_below - OTHERS
     if room < BUCKETS:
         raise UsageError(
-            f"the base has {layers_below} layers, so an image of at most {most} has no room for the packages",
+            f"a base of {layers_below} layers leaves no room for the packages in an image of at most {most}",
             code="E-IMAGE-LAYERS",
             hint=f"allow more by `--max-layers {layers_below + OTHERS + BUCKETS}`, or choose a base of fewer layers",
         )
