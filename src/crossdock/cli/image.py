@@ -131,9 +131,11 @@ def _proof_words(made: MadePlatform) -> str:
     """Say what is in a platform's image and what was proven of it, and what runs at every start of Python."""
     binaries = sum(len(record.binaries) for record in made.records)
     errors = sum(finding.severity == "error" for finding in made.findings)
-    proof = f"{binaries} binaries read, {errors} errors on" if errors else f"{binaries} binaries fit"
+    fitting = "its binary fits" if binaries == 1 else f"{binaries} binaries fit"
+    proof = f"{binaries} binaries read, {errors} errors on" if errors else fitting
+    count = len(made.records)
     hooks = [f"{path} ({record.name})" for record in made.records for path in record.start_up_hooks]
-    lines = [f"{made.image.platform}: {len(made.records)} packages; {proof} {made.facts.name}"]
+    lines = [f"{made.image.platform}: {count} package{'' if count == 1 else 's'}; {proof} {made.facts.name}"]
     return "\n".join([*lines, *(f"runs at every start of Python: {hook}" for hook in hooks)])
 
 
