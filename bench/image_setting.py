@@ -167,7 +167,7 @@ def _base(images: Images) -> None:
     images.run(*command[: command.index("--app")], *words, "-q")
     shutil.copytree(images.work / "store" / "facts", images.base_facts)
     script = "\n".join(
-        f"{buildah(images)} pull -q --arch {arch} oci:{images.work}/base:1 >{images.work}/base-{arch}"
+        f"{buildah(images)} pull -q --arch {arch} oci:{images.work}/base:base:1 >{images.work}/base-{arch}"
         for arch in ARCHES
     )
     images.run(*emulated(f"set -e\n{script}\n"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: A large library, and many small files.
-PROJECTS = ("scipy", "botocore")
+PROJECTS = ("numpy", "pyarrow", "scipy", "botocore")
 
 
 def plans(work: Path, *, rounds: int) -> list[Plan]:
