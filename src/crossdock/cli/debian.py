@@ -27,6 +27,8 @@ _KEYRINGS = Path("/usr/share/keyrings")
 #: What a suite came to is believed for this many seconds: a second build of a working day is the first one's.
 _FRESH = 3600
 _FACT = "debian-base"
+#: Where Debian's mirrors have its archives (mirror layout, debian.org/mirror/ftpmirror).
+_USUAL = frozenset({"debian", "debian-security"})
 
 
 def debian_base_of(
@@ -87,10 +89,27 @@ def _archives(session: ImageSession, suite: str) -> list[Archive]:
             for mirror in named.split()
             for name in _suites_of(mirror, suite)
         ]
-    archives = archives_of(_apt_entries(), _keyring)
-    if any(archive.suite == suite for archive in archives):
-        return archives
-    return [*archives, *_other_suite(archives, suite)]
+    entries = _apt_entries()
+    archives = archives_of([entry for entry in entries if _may_be_debian(entry)], _keyring)
+    if not any(archive.suite == suite for archive in archives):
+        archives += _other_suite(archives, suite)
+    if not any(archive.suite == suite for archive in archives):
+        # A mirror of somebody's own, signed by a key of his own.
+        archives = archives_of(entries, _keyring)
+    return _likeliest(archives)
+
+
+def _may_be_debian(entry: SourceEntry) -> bool:
+    """Tell whether an entry may be Debian's: others name their suites alike and sign with keys of their own."""
+    keyrings = [name.rpartition("/")[2] for name in entry.signed_by]
+    return "main" in entry.components and not entry.key and all(one.startswith("debian-") for one in keyrings)
+
+
+def _likeliest(archives: Sequence[Archive]) -> list[Archive]:
+    """Return of several archives of one suite those that lie where Debian's mirrors have it, else all."""
+    usual = [one for one in archives if one.mirror.rstrip("/").rpartition("/")[2] in _USUAL]
+    suites = {one.suite for one in usual}
+    return [*usual, *(one for one in archives if one.suite not in suites)]
 
 
 def _suites_of(mirror: str, suite: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from crossdock.ship.image.records import WheelRecord
     from crossdock.target.model import Target
 
-#: Layers written at once. Inflating and hashing leave the interpreter, so as many gain as there are cores.
-_WRITERS = 4
+#: Layers written at once. Inflating and hashing leave the interpreter, so as many gain as there are cores, and more
+#: only get into each other's way.
+_WRITERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

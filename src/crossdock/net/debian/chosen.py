@@ -54,7 +54,9 @@ class PackageSet:
             for one in packages:
                 Digest("sha256", one.sha256)
                 parse_member_path(one.filename, PathRules.POSIX)
-                if not str(one.size).isdigit():
+                parse_member_path(one.name, PathRules.POSIX)
+                texts = (one.name, one.version, one.architecture, one.suite, one.group)
+                if any(type(text) is not str for text in texts) or type(one.size) is not int or one.size < 0:
                     raise ValueError(one.name)  # noqa: TRY301  # one text for all
             return cls(roots=tuple(map(str, value["roots"])), packages=packages)
         except (LookupError, TypeError, ValueError, AttributeError, CrossdockError) as error:

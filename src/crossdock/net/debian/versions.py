@@ -13,7 +13,8 @@ from crossdock.safepath import show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_VERSION = re.compile(r"(?:(\d{1,9}):)?([0-9A-Za-z.+:~-]+)", re.ASCII)
+# Bounded: `int` raises for numbers of thousands of digits. Debian's longest have some 60 characters.
+_VERSION = re.compile(r"(?:(\d{1,9}):)?([0-9A-Za-z.+:~-]{1,256})", re.ASCII)
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)", re.ASCII)
 
 

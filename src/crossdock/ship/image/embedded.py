@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossdock.digest import ALGORITHMS, Digest
@@ -42,10 +43,16 @@ def embedded_components(documents: Mapping[str, str], *, owner: str, prefix: str
     `documents` are texts by path, `prefix` begins the keys of the components. What is read: CycloneDX and SPDX 2
     in JSON. Equal components of several documents are listed once.
     """
+    return _embedded(tuple(sorted(documents.items())), owner, prefix)
+
+
+# Two formats, provenance and several platforms ask for the same wheels.
+@lru_cache(maxsize=1024)
+def _embedded(documents: tuple[tuple[str, str], ...], owner: str, prefix: str) -> Embedded:
     found: dict[tuple[str, str, str], Component] = {}
     evidence = []
     notes = []
-    for number, (path, text) in enumerate(sorted(documents.items())):
+    for number, (path, text) in enumerate(documents):
         shown = clean(path)
         evidence.append((shown, Digest.of(text.encode("utf-8", "surrogatepass"))))
         if number >= _MOST_DOCUMENTS:
