@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -219,12 +218,20 @@ def test_cut_archives_are_refused(cut: int, tmp_path: Path) -> None:
     assert caught.value.code == "E-IMAGE-LAYOUT"
 
 
+def zstd_frame(data: bytes) -> bytes:
+    """Return `data` in raw blocks of one zstd frame (RFC 8878, 3.1.1), which no program is needed for."""
+    frame = [b"\x28\xb5\x2f\xfd\xa0", len(data).to_bytes(4, "little")]
+    for start in range(0, len(data), 1 << 16):
+        block = data[start : start + (1 << 16)]
+        last = start + (1 << 16) >= len(data)
+        frame += [(last | len(block) << 3).to_bytes(3, "little"), block]
+    return b"".join(frame)
+
+
 def test_zstd_archives_say_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(made().archive())
-    zstd = shutil.which("zstd")
-    assert zstd
-    subprocess.run([zstd, "-q", path], check=True)
+    (tmp_path / "x.tar.zst").write_bytes(zstd_frame(path.read_bytes()))
     with pytest.raises(ImageError) as caught:
         open_layout(tmp_path / "x.tar.zst")
     assert caught.value.code == "E-IMAGE-ZSTD"
