@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from tests.support.layouts import tar_of
 
+from crossdock.archive import zstd
 from crossdock.archive.limits import Limits
-from crossdock.contents import zstd
 from crossdock.contents.layer import read_layer
 from crossdock.digest import Digest
 from crossdock.errors import ArchiveError, ImageError

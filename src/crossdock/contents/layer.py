@@ -256,7 +256,7 @@ def _unpacked(descriptor: Descriptor, stream: _Stream, name: str) -> ByteSource:
         case media.LAYER_GZIP:
             return Gunzip(stream, name, LIMITS)
         case media.LAYER_ZSTD:
-            from crossdock.contents.zstd import Unzstd  # rare, and not every Python has it
+            from crossdock.archive.zstd import Unzstd  # rare, and not every Python has it
 
             return Unzstd(stream, name, LIMITS)
         case other:

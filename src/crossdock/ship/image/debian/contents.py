@@ -6,10 +6,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from crossdock.archive.deb import DebEntry, read_deb
 from crossdock.archive.deflate import stored
 from crossdock.archive.tarread import Kind
 from crossdock.errors import ImageError
-from crossdock.ship.image.debian.deb import DebEntry, read_deb
 from crossdock.ship.image.debian.made import HOME, NONROOT, made_entries, status_entries
 from crossdock.ship.image.debian.tree import MADE, MERGED, Taken, placed
 from crossdock.ship.image.layer import LayerWriter, Owner, WrittenLayer

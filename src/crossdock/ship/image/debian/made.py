@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crossdock.archive.deb import DebEntry
 from crossdock.archive.tarread import Kind
-from crossdock.ship.image.debian.deb import DebEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from crossdock.ship.image.debian.deb import Deb
+    from crossdock.archive.deb import Deb
 
 #: Who runs in the image, as in distroless images.
 NONROOT = 65532

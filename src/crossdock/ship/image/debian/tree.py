@@ -6,10 +6,10 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from crossdock.archive.deb import DebEntry
 from crossdock.archive.tarread import Kind
 from crossdock.errors import ImageError
 from crossdock.safepath import show
-from crossdock.ship.image.debian.deb import DebEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -107,7 +107,7 @@ def _tar(file: IO[bytes], wanted: str, filename: str, limits: Limits) -> tuple[s
 
         return name, Gunzip(source, filename, limits)
     if ending == ".zst":
-        from crossdock.contents.zstd import Unzstd  # Ubuntu's
+        from crossdock.archive.zstd import Unzstd  # Ubuntu's
 
         return name, Unzstd(source, filename, limits)
     if name != f"{wanted}.tar":

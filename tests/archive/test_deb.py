@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.debian import Member, ar, deb, directory, hard_link, link, tar, xz
+from tests.support.debian import Member, ar, deb, hard_link, link, tar, xz
 
+from crossdock.archive.deb import Deb, read_deb
 from crossdock.archive.tarread import Kind
 from crossdock.errors import ArchiveError
-from crossdock.ship.image.debian.deb import Deb, read_deb
-from crossdock.ship.image.debian.tree import placed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,31 +118,3 @@ def test_any_damage_is_refused_or_harmless(place: int, change: int) -> None:
     broken[place] ^= change
     with contextlib.suppress(ArchiveError):
         read(bytes(broken))
-
-
-def test_what_stays_out_and_where_the_rest_goes() -> None:
-    kept = placed(
-        read(
-            deb(
-                CONTROL,
-                [
-                    directory("lib"),
-                    Member("lib/x.so"),
-                    Member("sbin/tool"),
-                    Member("usr/share/doc/a/copyright"),
-                    Member("usr/share/doc/a/changelog.gz"),
-                    link("usr/share/doc/b", "a"),
-                    Member("usr/share/man/man1/a.1.gz"),
-                    Member("usr/share/locale/de/x"),
-                    Member("etc/a.conf"),
-                ],
-            )
-        ).entries
-    )
-    assert [entry.path for entry in kept] == [
-        "usr/lib/x.so",
-        "usr/sbin/tool",
-        "usr/share/doc/a/copyright",
-        "usr/share/doc/b",
-        "etc/a.conf",
-    ]
