@@ -72,7 +72,8 @@ class PackageSettings:
 
     `libraries` are Debian packages beside those of our table, `config_settings` go to the backend (PEP 517),
     `environment` are variables for it, `requires` more build requirements (PEP 508), `sysroot` a directory with the
-    target's libraries in place of Debian's. `pure` says that a wheel without binaries is what the package means to be.
+    target's libraries in place of Debian's, `release` the release of Debian (`bookworm`) in place of the oldest that
+    serves. `pure` says that a wheel without binaries is what the package means to be.
     """
 
     libraries: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ class PackageSettings:
     requires: tuple[str, ...] = ()
     sysroot: str | None = None
     pure: bool = False
+    release: str | None = None
 
     def key(self) -> dict[str, Any]:
         """Return what decides the result, JSON-ready."""
@@ -90,6 +92,7 @@ class PackageSettings:
             "environment": {name: self.environment[name] for name in sorted(self.environment)},
             "requires": sorted(self.requires),
             "pure": self.pure,
+            "release": self.release,
         }
 
 
