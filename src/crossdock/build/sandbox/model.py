@@ -1,0 +1,74 @@
+"""What a sandbox is: mounts, limits, and what every kind of it can do."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A directory or file of the host and the absolute POSIX path where a build sees it."""
+
+    source: Path
+    place: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one command may use: wall seconds, bytes of memory, processes at a time, bytes in one file."""
+
+    seconds: float = 3600
+    memory: int = 8 << 30
+    processes: int = 512
+    file_size: int = 8 << 30
+
+
+class Sandbox(ABC):
+    """A place where the code of a package's author runs: made by `open_sandbox`."""
+
+    #: `bubblewrap`, `sandbox-exec` or `none`.
+    kind: ClassVar[str]
+
+    def __init__(self, mounts: Sequence[Mount], limits: Limits) -> None:
+        self.mounts = tuple(mounts)
+        self.limits = limits
+
+    def inside(self, path: Path | str) -> str:
+        """Return where the host's `path` lies inside; raises ValueError if no mount shows it there."""
+        return os.fspath(path)
+
+    @abstractmethod
+    def run(
+        self, command: Sequence[str], *, cwd: str, env: Mapping[str, str], log: Path, network: bool = False
+    ) -> int:
+        """Run `command` to its end and return its exit status (128 + the signal that ended it).
+
+        `command`, `cwd` and `env` speak of paths inside. What it prints on both streams is appended to `log` as it
+        comes. `network` lets it use the host's network: for downloads by trusted programs, never for a backend. All
+        that it started is dead when this returns. Raises `BuildError`: E-BUILD-TIMEOUT, E-BUILD-MEMORY,
+        E-BUILD-PROCESSES at a limit, E-BUILD-SANDBOX if the sandbox itself cannot be made.
+        """
+
+
+def place_of(path: Path | str, mounts: Sequence[Mount]) -> str:
+    """Return where `path` of the host lies in the tree that `mounts` make; raises ValueError if nowhere."""
+    wanted = Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow a venv's links
+    best: tuple[int, str] | None = None
+    for mount in mounts:
+        for source in {Path(os.path.abspath(mount.source)), mount.source.resolve()}:  # noqa: PTH100
+            if wanted.is_relative_to(source):
+                rest = wanted.relative_to(source).as_posix()
+                place = mount.place if rest == "." else f"{mount.place.rstrip('/')}/{rest}"
+                if best is None or len(source.parts) > best[0]:
+                    best = (len(source.parts), place)
+    if best is None:
+        raise ValueError(f"{wanted} is in none of the sandbox's mounts")
+    return best[1]
