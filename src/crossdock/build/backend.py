@@ -1,33 +1,33 @@
-"""PEP 517: a source distribution becomes a wheel, in an environment of its own."""
+"""PEP 517: the hooks of a build backend, run in a sandbox, in an environment of host tools."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import subprocess
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pyproject_hooks import BuildBackendHookCaller
+    from crossdock.build.environment import Environment
+    from crossdock.build.sandbox import Sandbox
 
 #: What PEP 517 says of a project without [build-system].
 _LEGACY_REQUIRES = ("setuptools >= 40.8.0",)
 _LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
 
-#: Variables of the caller that a build may see: none of them says who or where the host is.
-_PASSED_ON = ("SYSTEMROOT", "PATHEXT", "COMSPEC")
-
-#: Seconds that one hook may take.
-HOOK_TIMEOUT = 600
-
 #: Lines of a failed build's output that the error shows.
-_LOG_LINES = 30
+LOG_LINES = 30
+#: An answer of a hook is a file name or a list of requirements.
+_ANSWER_LIMIT = 1 << 20
+_TAIL = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,83 +38,23 @@ class BuildTools:
     uv_arguments: tuple[str, ...]
     uv_environ: Mapping[str, str]
     source_date_epoch: int = 315_532_800
+    #: Whether a source distribution's code may run where no sandbox can be made.
+    allow_unsandboxed: bool = False
+    #: Takes a line for the user.
+    warn: Callable[[str], None] = field(default=lambda _text: None, compare=False)
 
 
-def build_wheel(source: Path, work: Path, tools: BuildTools, *, python: str) -> Path:
-    """Build the unpacked source distribution `source` and return its wheel, in a directory below `work`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSystem:
+    """`[build-system]` of a pyproject.toml, or what stands for a missing one (PEP 517, PEP 518)."""
 
-    `python` is the host interpreter that runs the backend. The backend gets an environment made anew:
-    a home, a temporary directory and a PATH of its own, a fixed locale, time zone and hash seed, and nothing
-    of the caller's variables, so no credentials either. Raises `BuildError` with the end of the log.
-    """
-    requires, backend, backend_path = _build_system(source)
-    environment = work / "env"
-    _uv(
-        ["venv", "--quiet", "--no-project", "--python", python, str(environment)],
-        tools,
-        what="make an environment",
-    )
-    interpreter = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    _install(requires, interpreter, tools)
-    variables = _clean_environment(interpreter, work, tools)
-    runner = _Runner(variables, source)
-    caller = _caller(source, backend, backend_path, runner, interpreter)
-    output = work / "dist"
-    output.mkdir()
-
-    from pyproject_hooks import BackendUnavailable
-
-    try:
-        more: object = caller.get_requires_for_build_wheel()
-        if not isinstance(more, list) or not all(isinstance(item, str) for item in more):
-            raise BuildError(
-                f"the build backend `{backend}` of `{source.name}` asks for something that is no list of requirements",
-                code="E-BUILD-BACKEND",
-            )
-        _install(more, interpreter, tools)
-        name: object = caller.build_wheel(str(output))
-    except subprocess.CalledProcessError as error:
-        raise BuildError(
-            f"the build backend `{backend}` failed on `{source.name}`",
-            code="E-BUILD-BACKEND",
-            places=runner.tail(),
-            hint="the lines above are the end of its output; a build that needs a compiler is not a pure one",
-        ) from error
-    except BackendUnavailable as error:
-        raise BuildError(
-            f"the build backend `{backend}` of `{source.name}` cannot be imported: {error}",
-            code="E-BUILD-BACKEND",
-        ) from error
-    except (OSError, ValueError) as error:
-        # It ended the process well but left no answer behind, or one that is not JSON.
-        raise BuildError(
-            f"the build backend `{backend}` of `{source.name}` gave no answer",
-            code="E-BUILD-BACKEND",
-            places=runner.tail(),
-        ) from error
-    wheel = output / Path(name if isinstance(name, str) else "").name
-    if not wheel.is_file() or wheel.is_symlink():
-        raise BuildError(f"the backend `{backend}` of `{source.name}` made no wheel", code="E-BUILD-BACKEND")
-    return wheel
+    requires: tuple[str, ...]
+    backend: str
+    backend_path: tuple[str, ...] | None = None
 
 
-def _caller(
-    source: Path, backend: str, backend_path: Sequence[str] | None, runner: _Runner, interpreter: Path
-) -> BuildBackendHookCaller:
-    from pyproject_hooks import BuildBackendHookCaller
-
-    try:
-        return BuildBackendHookCaller(
-            str(source), backend, backend_path=backend_path, runner=runner, python_executable=str(interpreter)
-        )
-    except ValueError as error:
-        raise BuildError(
-            f"backend-path of `{source.name}` leads out of it: {error} (PEP 517)", code="E-BUILD-PYPROJECT"
-        ) from error
-
-
-def _build_system(source: Path) -> tuple[list[str], str, list[str] | None]:
-    """Return requires, backend and backend-path of pyproject.toml, or the legacy ones (PEP 517, PEP 518)."""
+def build_system(source: Path) -> BuildSystem:
+    """Read the build system of an unpacked project; raise `BuildError` (E-BUILD-PYPROJECT)."""
     path = source / "pyproject.toml"
     table: Any = None
     if path.is_file():
@@ -125,7 +65,7 @@ def _build_system(source: Path) -> tuple[list[str], str, list[str] | None]:
                 f"pyproject.toml of `{source.name}` is not TOML: {error}", code="E-BUILD-PYPROJECT"
             ) from error
     if table is None:
-        return list(_LEGACY_REQUIRES), _LEGACY_BACKEND, None
+        return BuildSystem(requires=_LEGACY_REQUIRES, backend=_LEGACY_BACKEND)
     requires = table.get("requires") if isinstance(table, dict) else None
     if not isinstance(requires, list) or not all(isinstance(item, str) for item in requires):
         raise BuildError(
@@ -139,54 +79,23 @@ def _build_system(source: Path) -> tuple[list[str], str, list[str] | None]:
         raise BuildError(
             f"[build-system] of `{source.name}` is not as PEP 517 says", code="E-BUILD-PYPROJECT"
         )
-    return requires, backend, backend_path
-
-
-def _install(requires: Sequence[str], interpreter: Path, tools: BuildTools) -> None:
-    if requires:
-        command = [
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            str(interpreter),
-            *tools.uv_arguments,
-            "--",
-            *sorted(requires),
-        ]
-        _uv(command, tools, what="install the build requirements")
-
-
-def _uv(command: list[str], tools: BuildTools, *, what: str) -> None:
-    done = subprocess.run(
-        [tools.uv, *command],
-        env=dict(tools.uv_environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        text=True,
+    return BuildSystem(
+        requires=tuple(requires),
+        backend=backend,
+        backend_path=None if backend_path is None else tuple(backend_path),
     )
-    if done.returncode:
-        raise BuildError(
-            f"uv could not {what}",
-            code="E-BUILD-REQUIRES",
-            places=done.stderr.strip().splitlines()[-_LOG_LINES:],
-        )
 
 
-def _clean_environment(interpreter: Path, work: Path, tools: BuildTools) -> dict[str, str]:
-    home, temporary = work / "home", work / "tmp"
-    home.mkdir()
-    temporary.mkdir()
-    system = [] if os.name == "nt" else ["/usr/local/bin", "/usr/bin", "/bin"]
-    return {
-        **{name: tools.uv_environ[name] for name in _PASSED_ON if name in tools.uv_environ},
-        "PATH": os.pathsep.join([str(interpreter.parent), *system]),
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        "TMPDIR": str(temporary),
-        "TEMP": str(temporary),
-        "TMP": str(temporary),
+def clean_variables(path: Sequence[str], *, build: str, tools: BuildTools) -> dict[str, str]:
+    """Return what every backend sees: nothing of the caller's, so no credentials either.
+
+    `build` is the build's directory by the name that it has inside; `path` are directories of programs. Home and
+    temporary files lie below it; locale, time zone and hash seed are fixed.
+    """
+    found = {
+        "PATH": os.pathsep.join(path),
+        "HOME": f"{build}/home",
+        "TMPDIR": f"{build}/tmp",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
@@ -195,41 +104,168 @@ def _clean_environment(interpreter: Path, work: Path, tools: BuildTools) -> dict
         "PYTHONDONTWRITEBYTECODE": "1",
         "SOURCE_DATE_EPOCH": str(tools.source_date_epoch),
     }
+    if os.name == "nt":
+        found |= {"USERPROFILE": found["HOME"], "TEMP": found["TMPDIR"], "TMP": found["TMPDIR"]}
+        found |= {
+            name: os.environ[name] for name in ("SYSTEMROOT", "PATHEXT", "COMSPEC") if name in os.environ
+        }
+    return found
+
+
+class Backend:
+    """The hooks of one project's backend; `work` is its build's directory as it lies outside, and `log` takes its output."""
+
+    def __init__(
+        self,
+        source: Path,
+        system: BuildSystem,
+        *,
+        work: Path,
+        environment: Environment,
+        sandbox: Sandbox,
+        variables: Mapping[str, str],
+        log: Path,
+        what: str,
+    ) -> None:
+        from pyproject_hooks import BuildBackendHookCaller
+
+        self.system = system
+        self._what, self._log, self._work, self._sandbox = what, log, work, sandbox
+        runner = _Runner(work, environment, sandbox, variables, log)
+        try:
+            self._caller = BuildBackendHookCaller(
+                str(source),
+                system.backend,
+                backend_path=system.backend_path,
+                runner=runner,
+                python_executable=str(environment.python),
+            )
+        except ValueError as error:
+            raise BuildError(
+                f"backend-path of `{what}` leads out of it: {error} (PEP 517)", code="E-BUILD-PYPROJECT"
+            ) from error
+
+    def requires(self, config: Mapping[str, str | list[str]]) -> list[str]:
+        """Return what the backend asks for to build a wheel with these settings (`get_requires_for_build_wheel`)."""
+        more = self._call("get_requires_for_build_wheel", dict(config))
+        if not isinstance(more, list) or not all(isinstance(item, str) for item in more):
+            raise BuildError(
+                f"the build backend `{self.system.backend}` of `{self._what}` asks for something that is no list of"
+                " requirements",
+                code="E-BUILD-BACKEND",
+            )
+        return more
+
+    def wheel(self, config: Mapping[str, str | list[str]]) -> Path:
+        """Build, and return the wheel's path below `work` (`build_wheel`)."""
+        output = self._work / "dist"
+        output.mkdir(exist_ok=True)
+        name = self._call("build_wheel", self._sandbox.inside(output), dict(config))
+        wheel = output / Path(name if isinstance(name, str) else "").name
+        if not wheel.is_file() or wheel.is_symlink():
+            raise BuildError(
+                f"the backend `{self.system.backend}` of `{self._what}` made no wheel", code="E-BUILD-BACKEND"
+            )
+        return wheel
+
+    def _call(self, hook: str, *arguments: object) -> object:
+        from pyproject_hooks import BackendUnavailable
+
+        backend = self.system.backend
+        try:
+            return getattr(self._caller, hook)(*arguments)
+        except subprocess.CalledProcessError as error:
+            raise BuildError(
+                f"the build backend `{backend}` failed on `{self._what}`",
+                code="E-BUILD-BACKEND",
+                places=log_tail(self._log),
+                hint=f"the lines above are the end of its output; the whole is in `{self._log}`",
+            ) from error
+        except BackendUnavailable as error:
+            raise BuildError(
+                f"the build backend `{backend}` of `{self._what}` cannot be imported: {error}",
+                code="E-BUILD-BACKEND",
+                places=log_tail(self._log),
+            ) from error
+        except (OSError, ValueError) as error:
+            # It ended the process well but left no answer behind, or one that is not JSON.
+            raise BuildError(
+                f"the build backend `{backend}` of `{self._what}` gave no answer",
+                code="E-BUILD-BACKEND",
+                places=log_tail(self._log),
+            ) from error
+
+
+def log_tail(log: Path, lines: int = LOG_LINES) -> list[str]:
+    """Return the last lines of a build's output."""
+    return log_text(log).splitlines()[-lines:]
+
+
+def log_text(log: Path, size: int = _TAIL) -> str:
+    """Return the end of a build's output, at most `size` bytes."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - size))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 class _Runner:
-    """Runs the hooks of pyproject_hooks in our environment and keeps what they print."""
+    """Runs the hooks of pyproject_hooks inside: its program and its files of questions and answers are taken there."""
 
-    def __init__(self, variables: Mapping[str, str], source: Path) -> None:
+    def __init__(
+        self,
+        work: Path,
+        environment: Environment,
+        sandbox: Sandbox,
+        variables: Mapping[str, str],
+        log: Path,
+    ) -> None:
+        self._place = work / "hooks"
+        self._environment = environment
+        self._sandbox = sandbox
         self._variables = dict(variables)
-        self._source = source
-        self._log: list[str] = []
+        self._log = log
 
     def __call__(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        try:
-            done = subprocess.run(
-                list(cmd),
-                cwd=cwd,
-                env={**self._variables, **(extra_environ or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=HOOK_TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(
-                f"the build backend of `{self._source.name}` took more than {HOOK_TIMEOUT} s",
-                code="E-BUILD-TIMEOUT",
-            ) from error
-        self._log += done.stdout.splitlines()
-        if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, list(cmd))
+        _python, script, hook, control = cmd
+        inside = self._sandbox.inside
+        shutil.rmtree(self._place, ignore_errors=True)
+        self._place.mkdir()
+        shutil.copyfile(script, self._place / "run.py")
+        shutil.copytree(control, self._place / "control")
+        command = [
+            self._environment.inside(self._environment.python),
+            inside(self._place / "run.py"),
+            hook,
+            inside(self._place / "control"),
+        ]
+        extra = {
+            name: os.pathsep.join(inside(part) for part in value.split(os.pathsep))
+            if name.endswith("_PATH")
+            else value
+            for name, value in (extra_environ or {}).items()
+        }
+        status = self._sandbox.run(
+            command,
+            cwd=inside(cwd or self._place),
+            env={**self._variables, **extra},
+            log=self._log,
+        )
+        if status:
+            raise subprocess.CalledProcessError(status, command)
+        answer = _read_answer(self._place / "control" / "output.json")
+        (Path(control) / "output.json").write_bytes(answer)
 
-    def tail(self) -> list[str]:
-        """Return the end of the output."""
-        return self._log[-_LOG_LINES:]
+
+def _read_answer(path: Path) -> bytes:
+    """Read what the hook left; a link or a device in its place is none."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - it is open already
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError(str(path))
+        return file.read(_ANSWER_LIMIT)

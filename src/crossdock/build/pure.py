@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.archive.record import quoted, record_row
-from crossdock.build.backend import BuildTools, build_wheel
+from crossdock.build.hosted import build_wheel
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from crossdock.archive.sdist import Sdist
     from crossdock.archive.wheel import Wheel
+    from crossdock.build.backend import BuildTools
 
 #: The binary distribution format: "Generator is the name and optionally the version of the software".
 _GENERATOR = re.compile(rb"(?m)^(Generator:[ \t]*[^\s(]+)[^\r\n]*")
@@ -94,7 +95,7 @@ def build_pure_directory(
         # Not the directory's own name: that is the host's, and a setup.py may ask for it.
         source = work / "source"
         copy_tree(files, source)
-        return _build(source, work, tools, python=python, what=what, locked=locked)
+        return _build(source, work, tools, python=python, what=what, locked=locked, trusted=True)
 
 
 def _extract(sdist: Sdist, source: Path) -> None:
@@ -115,11 +116,12 @@ def _build(
     python: str,
     what: str,
     locked: Locked | None,
+    trusted: bool = False,
 ) -> BuiltWheel:
     from crossdock.archive.wheel import Wheel  # only when something is built
     from crossdock.safepath import PathRules
 
-    path = build_wheel(_project_in(source, what, locked), work, tools, python=python)
+    path = build_wheel(_project_in(source, what, locked), work, tools, python=python, trusted=trusted)
     wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
     if locked is not None:
         _prove_same_project(wheel, what, locked)

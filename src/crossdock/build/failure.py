@@ -1,0 +1,151 @@
+"""Why a build failed, in words: the lines of its output that matter, the likely cause, what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from crossdock.build.backend import log_text
+from crossdock.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crossdock.build.cross import CrossBuild
+
+#: How much of the output is searched, in bytes, and how many lines are shown.
+_SEARCHED = 4 << 20
+_SHOWN = 25
+
+#: Lines that tell what went wrong, wherever in the output they stand.
+_TELLING = re.compile(
+    r"(?:\berror[: ]|\bfatal\b|undefined symbol|unable to find|not found|No such file|cannot find|Could NOT find"
+    r"|Traceback|Exec format error|ERROR|FAILED|panicked|^\w*(?:Error|Exception)\b)"
+)
+_NOISE = re.compile(r"warning:|-Werror|checking |error_|\berrors?\.(?:c|h|py|o)\b|looking for")
+
+
+class _Cause(NamedTuple):
+    """A pattern of the output, and what it means; `words` makes the hint of the match."""
+
+    pattern: re.Pattern[str]
+    words: Callable[[re.Match[str], CrossBuild], str]
+
+
+def explained(error: BuildError, build: CrossBuild) -> BuildError:
+    """Return the error of a failed build with what its output says: the lines, the log, the cause, what was not done."""
+    text = log_text(build.log, _SEARCHED)
+    lines = _lines(text) if error.code == "E-BUILD-BACKEND" else list(error.places)
+    hint = _hint(text, build) if error.code in {"E-BUILD-BACKEND", "E-BUILD-FELL-BACK"} else error.hint
+    places = [*lines, f"the whole output: {build.log}"] if build.log.stat().st_size else lines
+    more = "nothing of this machine was taken in its place"
+    return BuildError(
+        f"{error.message} for {build.target.name or 'the target'}",
+        code=error.code,
+        places=places,
+        hint=f"{hint}; {more}" if hint else more,
+    )
+
+
+def _lines(text: str) -> list[str]:
+    """Return the first lines that tell of an error with the last of the output."""
+    lines = [line.rstrip()[:400] for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line) and not _NOISE.search(line)]
+    first = list(dict.fromkeys(telling))[: _SHOWN - 10]
+    last = [line for line in lines[-10:] if line not in first]
+    return [*first, *(["..."] if first and last else []), *last]
+
+
+def _hint(text: str, build: CrossBuild) -> str:
+    for cause in _CAUSES:
+        found = cause.pattern.search(text)
+        if found is not None:
+            return cause.words(found, build)
+    return f"settings of one package: [tool.crossdock.build.{build.source.name}]"
+
+
+def _header(match: re.Match[str], build: CrossBuild) -> str:
+    from crossdock.build.sysroot import library_for_header
+
+    header = match["header"]
+    package = library_for_header(header)
+    if header == "Python.h":
+        return "the headers of the target's Python were not searched: the build asks this machine's Python where they are"
+    if package is None:
+        return (
+            f"`{header}` is in no library that is known here: name Debian's package that has it in"
+            f" [tool.crossdock.build.{build.source.name}] libraries, or give `--sysroot DIR`"
+        )
+    return f'`{header}` is in Debian\'s `{package}`: [tool.crossdock.build.{build.source.name}] libraries = ["{package}"]'
+
+
+def _library(match: re.Match[str], build: CrossBuild) -> str:
+    from crossdock.build.sysroot import library_for_lib
+
+    name = match["library"]
+    package = library_for_lib(name)
+    if package is None:
+        return f"the target's library `{name}` is missing: name Debian's package of it in [tool.crossdock.build.{build.source.name}] libraries"
+    return f'`lib{name}` is in Debian\'s `{package}`: [tool.crossdock.build.{build.source.name}] libraries = ["{package}"]'
+
+
+def _ran_target(_match: re.Match[str], build: CrossBuild) -> str:
+    return (
+        "the build ran a program that it had compiled for the target, which this machine cannot: tell it the answer in"
+        f" [tool.crossdock.build.{build.source.name}] config-settings or environment (autoconf: `ac_cv_...`), or a version that"
+        " knows cross builds"
+    )
+
+
+def _words(text: str) -> Callable[[re.Match[str], CrossBuild], str]:
+    def said(match: re.Match[str], build: CrossBuild) -> str:
+        return text.format(name=build.source.name, **match.groupdict())
+
+    return said
+
+
+_CAUSES: tuple[_Cause, ...] = (
+    _Cause(
+        re.compile(
+            r"(?:Exec format error|cannot run C compiled programs|cannot execute binary file|OSError: \[Errno 8\])"
+        ),
+        _ran_target,
+    ),
+    _Cause(
+        re.compile(r"fatal error: '?(?P<header>[\w./+-]+\.h(?:pp)?)'? (?:file not found|: No such)"), _header
+    ),
+    _Cause(re.compile(r"fatal error: (?P<header>[\w./+-]+\.h(?:pp)?): No such file"), _header),
+    _Cause(re.compile(r"unable to find (?:dynamic )?system library '(?P<library>[\w.+-]+)'"), _library),
+    _Cause(
+        re.compile(r"undefined symbol: (?P<symbol>[\w@.]+)"),
+        _words(
+            "the linker misses `{symbol}`: a library is missing or older, or the target's C library lacks it (`--glibc`)"
+        ),
+    ),
+    _Cause(
+        re.compile(r"(?:No module named|ModuleNotFoundError: No module named) '(?P<module>[\w.]+)'"),
+        _words(
+            'the backend imports `{module}` and does not ask for it: [tool.crossdock.build.{name}] requires = ["..."]'
+        ),
+    ),
+    _Cause(
+        re.compile(
+            r"(?:Temporary failure in name resolution|Name or service not known|Network is unreachable|ConnectionError|URLError)"
+        ),
+        _words(
+            "the build wanted to download something, and builds have no network: a sdist must bring what it compiles"
+        ),
+    ),
+    _Cause(
+        re.compile(
+            r"(?P<program>[\w.+-]+): (?:command )?not found|No such file or directory: '(?P<other>[\w.+-]+)'"
+        ),
+        _words(
+            "the build called a program that it does not bring: [tool.crossdock.build.{name}] requires can name a package that has it"
+        ),
+    ),
+    _Cause(
+        re.compile(r"(?:Unknown compiler\(s\)|gfortran|No CMAKE_Fortran_COMPILER|Fortran compiler)"),
+        _words("it needs a Fortran compiler, and zig has none: take a version with a wheel for the target"),
+    ),
+)

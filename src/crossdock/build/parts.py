@@ -1,0 +1,197 @@
+"""What a build is made of, brought together: the target's Python and libraries, the compiler, tools, Rust, the sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossdock.build.hosted import python_mounts
+from crossdock.build.sandbox import Limits, Mount, open_sandbox, plain_tools
+from crossdock.build.sandbox.bubblewrap import find as find_bubblewrap
+from crossdock.build.shim import shim_text
+from crossdock.build.sysroot import find_sysroot
+from crossdock.build.target_python import find_target_python, sysconfig_module
+from crossdock.build.target_python.names import (
+    ext_suffix,
+    platform_tag,
+    python_name,
+    soabi,
+    sysconfigdata_name,
+)
+from crossdock.build.toolchain.made import Places, Plan, toolchain_directory, write_toolchain
+from crossdock.build.toolchain.targets import build_floor, zig_target
+from crossdock.build.toolchain.zig import warm_cache, zig_directory
+from crossdock.errors import BuildError
+
+if TYPE_CHECKING:
+    from crossdock.build.backend import BuildTools, BuildSystem
+    from crossdock.build.cross import CrossBuild
+    from crossdock.build.environment import HostPython
+    from crossdock.build.model import Sysroot, TargetPython
+    from crossdock.build.sandbox import Sandbox
+    from crossdock.store import Store
+
+#: pkg-config for this machine, from the package index: few hosts have one, and none is needed.
+_PKGCONF = "3.0.7.post0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All that a backend is given beside its source; `path` and `variables` are Rust's, `facts` go into the provenance."""
+
+    build: CrossBuild
+    plan: Plan
+    target_python: TargetPython
+    sysroot: Sysroot | None
+    sysconfigdata: str
+    platform: str
+    warm: Path
+    mounts: tuple[Mount, ...]
+    by_place: bool
+    path: tuple[str, ...]
+    variables: dict[str, str]
+    facts: dict[str, Any]
+
+    def inside(self, path: Path) -> str:
+        """Return what a path of the build's own directory is called inside."""
+        return self._sandboxless(path) if not self.by_place else f"{self.plan.places.build}/{path.name}"
+
+    def _sandboxless(self, path: Path) -> str:
+        return str(path)
+
+    def open(self, work: Path) -> Sandbox:
+        """Open the sandbox around a build's directory."""
+        world = self.build.world
+        shown = None if self.sysroot is None else (self.sysroot.directory, self.sysroot.triplet)
+        return open_sandbox(
+            [Mount(source=work, place=self.plan.places.build, writable=True), *self.mounts],
+            Limits(),
+            allow_unsandboxed=world.allow_unsandboxed,
+            warn=world.warn,
+            sysroot=shown,
+        )
+
+
+def gather_parts(
+    build: CrossBuild, python: HostPython, system: BuildSystem, project: Path, scratch: Path
+) -> Parts:
+    """Get everything; raise `BuildError` or `FetchError` for the first part that cannot be had."""
+    world, target = build.world, build.target
+    target_python = find_target_python(target, world)
+    sysroot = find_sysroot(build.source.name, target, build.settings, world)
+    zig = zig_directory(world.store, world.tools)
+    pkgconf = _pkgconf(world.store, world.tools)
+    by_place = find_bubblewrap() is not None
+    places = Places() if by_place else _real_places(scratch, zig, target_python, sysroot, pkgconf)
+    plan = _plan(build, python, places, sysroot, by_place=by_place)
+    described = scratch / "target"
+    module = _describe(described, build, plan, target_python)
+    toolchain = toolchain_directory(world.store, plan) if by_place else scratch / "toolchain"
+    if not by_place:
+        write_toolchain(toolchain, plan)
+    tools = scratch / "tools"
+    plain_tools(tools)
+    mounts = [
+        Mount(source=zig, place=places.zig),
+        Mount(source=toolchain, place=places.toolchain),
+        Mount(source=described, place=places.target),
+        Mount(source=target_python.directory, place=places.headers),
+        Mount(source=pkgconf, place=places.pkgconf),
+        Mount(source=tools, place=places.tools),
+    ]
+    mounts += python_mounts(python)
+    if sysroot is not None:
+        mounts.append(Mount(source=sysroot.directory, place=places.sysroot))
+    return Parts(
+        build=build,
+        plan=plan,
+        target_python=target_python,
+        sysroot=sysroot,
+        sysconfigdata=module,
+        platform=platform_tag(target),
+        warm=warm_cache(world, plan.zig_target, plan.machine),
+        mounts=tuple(mounts),
+        by_place=by_place,
+        path=(),
+        variables={},
+        facts={},
+    )
+
+
+def _plan(
+    build: CrossBuild, python: HostPython, places: Places, sysroot: Sysroot | None, *, by_place: bool
+) -> Plan:
+    from crossdock.build.cross import host_name_for_zig
+
+    target = build.target
+    triplet = "" if sysroot is None else sysroot.triplet
+    shown = ("/usr/include", f"/usr/lib/{triplet}") if by_place and triplet else ()
+    return Plan(
+        target=target,
+        zig_target=zig_target(target, build_floor(target, build.glibc)),
+        host_target=host_name_for_zig(),
+        interpreter=python.executable,
+        places=places,
+        soabi=soabi(target),
+        include=f"{places.headers}/include/{python_name(target)}",
+        triplet=triplet,
+        has_sysroot=sysroot is not None,
+        shown=shown,
+        host_directories=() if python.prefix.startswith("/usr") else (python.prefix,),
+    )
+
+
+def _describe(place: Path, build: CrossBuild, plan: Plan, python: TargetPython) -> str:
+    """Write what makes sysconfig answer for the target; return the module's name."""
+    (place / "lib" / "pkgconfig").mkdir(parents=True)
+    target = build.target
+    filename, text = sysconfig_module(
+        python, target, include=plan.include, libdir=f"{plan.places.target}/lib", compiler=plan.compilers()
+    )
+    (place / "lib" / filename).write_text(text)
+    namespace: dict[str, Any] = {}
+    exec(text, namespace)  # noqa: S102 - our own text, made of literals a moment ago
+    variables = namespace["build_time_vars"]
+    (place / "target.json").write_text(shim_text(target, include=plan.include, variables=variables))
+    return sysconfigdata_name(target)
+
+
+def _real_places(
+    scratch: Path, zig: Path, python: TargetPython, sysroot: Sysroot | None, pkgconf: Path
+) -> Places:
+    """Return the places of a sandbox that cannot give names of its own: where everything really lies."""
+    return Places(
+        build=str(scratch / "build"),
+        zig=str(zig),
+        toolchain=str(scratch / "toolchain"),
+        target=str(scratch / "target"),
+        headers=str(python.directory),
+        sysroot="/nonexistent" if sysroot is None else str(sysroot.directory),
+        tools=str(scratch / "tools"),
+        pkgconf=str(pkgconf),
+    )
+
+
+def _pkgconf(store: Store, tools: BuildTools) -> Path:
+    def make(place: Path) -> None:
+        done = subprocess.run(
+            [tools.uv, "pip", "install", "--quiet", *tools.uv_arguments, "--no-deps", "--only-binary", ":all:",
+             "--link-mode", "copy", "--target", str(place), f"pkgconf=={_PKGCONF}"],
+            env=dict(tools.uv_environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise BuildError(
+                f"cannot get `pkgconf` {_PKGCONF} from the package index",
+                code="E-BUILD-REQUIRES",
+                places=done.stderr.strip().splitlines()[-10:],
+            )
+
+    return store.tree("pkgconf", _PKGCONF, make, prove=lambda place: (place / "pkgconf").is_dir())

@@ -1,0 +1,1 @@
+"""zig as the compiler for a target, and what tells every build system so."""

@@ -1,0 +1,305 @@
+"""zig as the compiler, linker and archiver that build backends expect. Runs inside builds: the standard library only.
+
+The program's name says what it is: `cc`, `c++`, `ar`, `ranlib`, `pkg-config` ..., each also with the target's triple in
+front, and `host-cc`, `host-c++` for helpers that a build compiles and runs itself. A backend must be able to take the
+compiler as one word: CMake, Meson, autoconf and cc-rs mishandle `zig cc -target ...`.
+
+`crossdock_settings` is written beside this file for one target: plain names and lists.
+"""
+
+import os
+import sys
+
+import crossdock_machine as machine
+import crossdock_settings as settings
+
+# zig's linker does not know these. They change nothing that a build depends on, or cannot hold for an extension
+# module, which takes its Py* symbols from the interpreter that loads it.
+_LINKER_DROPPED = {
+    "--fatal-warnings", "--no-fatal-warnings", "-Bsymbolic-functions", "--warn-common", "--no-undefined", "defs",
+    "--push-state", "--pop-state", "--threads", "--no-threads", "--stats", "--no-keep-memory", "--relax", "--no-relax",
+    "--reduce-memory-overheads", "-dynamic-list-data", "--warn-once", "--cref", "--no-warn-mismatch", "-x", "-X",
+    "--no-undefined-version", "--no-copy-dt-needed-entries", "--copy-dt-needed-entries", "--add-needed",
+    "--no-add-needed", "--enable-new-dtags", "--disable-new-dtags", "-headerpad_max_install_names", "-headerpad",
+    "-search_paths_first", "-dead_strip_dylibs", "--enable-auto-image-base", "--enable-auto-import", "-no_fixup_chains",
+    "--enable-runtime-pseudo-reloc-v2", "--nxcompat", "--dynamicbase", "--high-entropy-va", "-O1", "-O2", "-O0",
+    "--color-diagnostics", "--no-gc-sections", "--sort-common", "--no-dynamic-linker", "--discard-all",
+    "--disable-auto-import", "--kill-at", "-no_compact_unwind", "-export_dynamic", "--fix-cortex-a53-843419",
+    "--fix-cortex-a53-835769", "--fix-cortex-a8", "--no-fix-cortex-a8", "-v", "-ld_classic", "-ld_new", "--verbose",
+}  # fmt: skip
+_LINKER_DROPPED_STARTS = (
+    "--exclude-libs", "--icf", "--threads=", "-rpath-link", "--rpath-link", "-plugin-opt", "--plugin-opt",
+    "--package-metadata", "-Map", "--undefined=", "--retain-symbols-file", "--dynamic-list", "--thread-count",
+    "--sort-section", "--build-id", "-headerpad", "--out-implib", "--output-def", "-z,pack-relative-relocs",
+    "--no-insert-timestamp", "--insert-timestamp", "--major-image-version", "--minor-image-version",
+)  # fmt: skip
+# Of these the value is a word of its own.
+_LINKER_WITH_VALUE = {"-rpath-link", "--rpath-link", "-Map", "--exclude-libs", "-plugin", "-plugin-opt", "-T"}
+_Z_DROPPED = {
+    "defs",
+    "nodlopen",
+    "separate-code",
+    "noseparate-code",
+    "pack-relative-relocs",
+    "undefs",
+    "text",
+    "execstack",
+}
+
+_DROPPED = {
+    "-Werror", "-flto=auto", "-flto=jobserver", "-fno-fat-lto-objects", "-ffat-lto-objects", "-fuse-linker-plugin",
+    "-fno-use-linker-plugin", "-static-libgcc", "-static-libstdc++", "-shared-libgcc", "-fcf-protection",
+    "-fcf-protection=full", "-fcf-protection=branch", "-mbranch-protection=standard", "-fstack-clash-protection",
+    "-fno-stack-clash-protection", "-Wl,-headerpad_max_install_names", "-fno-var-tracking", "-fprofile-partial-training",
+    "-fvar-tracking", "-fno-semantic-interposition", "-fsemantic-interposition", "-fno-plt", "-pipe", "-mno-omit-leaf-frame-pointer",
+    "-fno-keep-inline-dllexport", "-fweb", "-frename-registers", "-fno-tree-vectorize-loop", "-mms-bitfields", "-municode",
+    "-fdebug-default-version=4", "-grecord-gcc-switches", "-gno-record-gcc-switches", "-fno-canonical-system-headers",
+}  # fmt: skip
+_DROPPED_STARTS = (
+    "--target=", "-fuse-ld=", "-flto-partition=", "-flto-compression", "-fdebug-prefix-map=", "-ffile-prefix-map=",
+    "-fmacro-prefix-map=", "-specs=", "--sysroot=", "-isysroot=",
+    "-fplugin", "--param", "-fno-tree-", "-gdwarf", "-ggdb", "-mmacosx-version-min=", "-fvisibility-inlines-hidden=",
+)  # fmt: skip
+_DROPPED_WITH_VALUE = {"-target", "-arch", "-isysroot", "--sysroot", "--target", "-Xassembler"}
+# zig brings its own of these, or has them in the C library.
+_LIBRARIES = {"atomic", "gcc", "gcc_s", "gcc_eh", "ssp", "ssp_nonshared", "msvcrt", "ucrt", "vcruntime140", "msvcr140", "mingwex",
+              "mingw32", "moldname", "quadmath"}  # fmt: skip
+_DIRECTORIES = ("-I", "-L", "-isystem", "-idirafter", "-iquote")
+_COMPILES_ONLY = {"-c", "-E", "-S", "-M", "-MM", "-fsyntax-only"}
+_SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C", ".c++", ".m", ".mm", ".s", ".S")
+_TOOLS = {
+    "cc": "cc", "gcc": "cc", "clang": "cc", "c89": "cc", "c99": "cc",
+    "c++": "c++", "g++": "c++", "clang++": "c++", "cpp": "cpp",
+    "ar": "ar", "gcc-ar": "ar", "llvm-ar": "ar", "ranlib": "ranlib", "gcc-ranlib": "ranlib", "llvm-ranlib": "ranlib",
+    "lib": "lib", "dlltool": "dlltool", "rc": "rc", "windres": "rc", "objcopy": "objcopy", "ld": "ld", "strip": "strip",
+    "pkg-config": "pkg-config", "pkgconf": "pkg-config",
+}  # fmt: skip
+
+
+def main():
+    """Become what the program's name says."""
+    name = os.path.basename(sys.argv[0])
+    host = name.startswith("host-")
+    tool = _tool(name.removeprefix("host-") if host else name.removeprefix(settings.TRIPLE + "-"))
+    arguments = sys.argv[1:]
+    if tool == "strip":
+        return 0  # links are stripped already, and no strip here reads the target's files
+    if tool == "pkg-config":
+        return _pkg_config(arguments)
+    if tool not in ("cc", "c++", "cpp", "ld"):
+        return _become([settings.ZIG, tool, *arguments])
+    answer = None if host else _answer(arguments)
+    if answer is not None:
+        print(answer)
+        return 0
+    if tool == "cpp":
+        tool, arguments = "cc", ["-E", *arguments]
+    if tool == "ld":
+        tool, arguments = (
+            "cc",
+            [
+                word if word[:2] in ("-L", "-l", "-o") or word[:1] != "-" else "-Wl," + word
+                for word in arguments
+            ],
+        )
+    return _compile(tool, arguments, host=host)
+
+
+def _tool(name):
+    if name in _TOOLS:
+        return _TOOLS[name]
+    # With a version (`gcc-12`) or somebody's triple (`aarch64-unknown-linux-gnu-gcc`).
+    for part in (name.rstrip("0123456789.").rstrip("-"), name.rpartition("-")[2]):
+        if part in _TOOLS:
+            return _TOOLS[part]
+    sys.exit(f"crossdock: no tool is called {name!r}")
+
+
+def _answer(arguments):
+    """What a compiler says of itself, where zig would speak of its own triple or not at all."""
+    if arguments in (["-dumpmachine"], ["-print-multiarch"], ["--print-multiarch"]):
+        return settings.TRIPLE
+    if arguments in (["-dumpversion"], ["-dumpfullversion"]):
+        return "12"
+    if arguments == ["-print-sysroot"]:
+        return settings.SYSROOT
+    return None
+
+
+def _become(command):
+    try:
+        os.execv(command[0], command)
+    except OSError as error:
+        sys.exit(f"crossdock: cannot start {command[0]}: {error}")
+
+
+def _pkg_config(arguments):
+    """The target's libraries only; paths in the sysroot."""
+    os.environ["PKG_CONFIG_LIBDIR"] = ":".join(settings.PKG_CONFIG)
+    os.environ["PKG_CONFIG_SYSROOT_DIR"] = settings.SYSROOT
+    if settings.STATIC:
+        arguments = ["--static", *arguments]
+    return _become([settings.PKG_CONF, *arguments])
+
+
+def _compile(tool, arguments, *, host):
+    words = _expanded(arguments)
+    kept = _host_words(words) if host else filtered(words)
+    compiles = not _COMPILES_ONLY.isdisjoint(kept)
+    # zig turns undefined behaviour into traps and links a runtime for it wherever nothing asks for optimization.
+    before = [
+        settings.ZIG,
+        tool,
+        "-target",
+        settings.HOST_TARGET if host else settings.TARGET,
+        "-fno-sanitize=all",
+    ]
+    after = ["-g0"]
+    for from_, to in settings.PREFIX_MAP:
+        after.append(f"-ffile-prefix-map={from_}={to}")
+    if not host:
+        before += settings.MACHINE
+        before += settings.DEFINES
+        for directory in settings.INCLUDE:
+            after += ["-idirafter", directory]  # behind zig's own headers of the C library
+    if compiles or "-v" in kept or "--version" in kept:
+        return _become([*before, *kept, *after])
+    if not host:
+        after += ["-L" + directory for directory in settings.LIBRARY_PATH]
+        after += settings.LINK
+    # Without -s zig's own runtime libraries keep their debug information, with the paths of its installation in it.
+    return _link([*before, *_linked_only(kept), *after, "-s"], kept)
+
+
+def _linked_only(words):
+    """zig makes its runtime libraries anew for other optimization flags: a link of objects needs one kind."""
+    if any(word.endswith(_SOURCES) and word[:1] != "-" for word in words):
+        return words
+    return [word for word in words if not (word.startswith("-O") and len(word) < 6)] + ["-O2"]
+
+
+def _link(command, words):
+    """Run a link; what a failed one leaves is no file."""
+    pid = os.posix_spawn(command[0], command, os.environ)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status:
+        output = _value_of("-o", words)
+        if output and os.path.isfile(output) and not os.path.getsize(output):
+            os.unlink(output)
+    return 1 if status < 0 else status
+
+
+def _value_of(flag, words):
+    for number, word in enumerate(words):
+        if word == flag and number + 1 < len(words):
+            return words[number + 1]
+    return None
+
+
+def _expanded(arguments):
+    """Take response files apart: what is in them has to be translated too."""
+    words = []
+    for word in arguments:
+        if word.startswith("@") and os.path.isfile(word[1:]):
+            import shlex
+
+            with open(word[1:], encoding="utf-8", errors="surrogateescape") as file:
+                words += _expanded(shlex.split(file.read()))
+        else:
+            words.append(word)
+    return words
+
+
+def _host_words(words):
+    return [word for word in filtered(words, host=True) if not word.startswith(("-m", "-fcf"))]
+
+
+def filtered(words, *, host=False):
+    """Return a gcc or clang command's words as zig takes them for the target; `host`: for this machine."""
+    kept = []
+    rest = iter(words)
+    for word in rest:
+        if word in _DROPPED or word.startswith(_DROPPED_STARTS):
+            continue
+        if word in _DROPPED_WITH_VALUE:
+            next(rest, None)
+        elif word in ("-bundle", "-mdll", "-dynamiclib"):
+            kept.append("-shared")
+        elif word == "-undefined":
+            kept += [word, next(rest, "")]
+        elif word == "-u":
+            next(rest, None)
+        elif word == "-Xlinker":
+            kept += _linker([next(rest, "")], rest)
+        elif word.startswith("-Wl,"):
+            kept += _linker(word[4:].split(","), iter(()))
+        elif word in _DIRECTORIES:
+            place = _place(next(rest, ""), host=host)
+            kept += [word, place] if place else []
+        elif word[:2] in ("-I", "-L") and len(word) > 2:
+            place = _place(word[2:], host=host)
+            kept += [word[:2] + place] if place else []
+        elif word.startswith("-l"):
+            kept += _library(word[2:])
+        elif word.startswith("-m"):
+            said = None if host else machine.translate(word, settings.FAMILY)
+            kept += [word] if said is None else said
+        else:
+            kept.append(word)
+    return kept
+
+
+def _linker(parts, rest):
+    """Translate what `-Wl,` and `-Xlinker` hand to the linker."""
+    kept = []
+    words = iter(parts)
+    for word in words:
+        if word in _LINKER_WITH_VALUE:
+            if next(words, None) is None:
+                _skip(rest)
+        elif word == "-z":
+            value = next(words, "")
+            if value not in _Z_DROPPED:
+                kept.append("-Wl,-z," + value)
+        elif word in ("-rpath", "--rpath", "-R"):
+            value = next(words, "")
+            if value.startswith(("$ORIGIN", "@loader_path", "@rpath")):
+                kept.append("-Wl,-rpath," + value)
+        elif word.startswith(("-rpath=", "--rpath=")):
+            if "=$ORIGIN" in word:
+                kept.append("-Wl," + word)
+        elif word in ("-soname", "--soname", "-h", "-install_name", "--version-script", "-exported_symbols_list",
+                      "-dynamic-linker", "--dynamic-linker", "-e", "--entry", "-m", "-undefined"):  # fmt: skip
+            flag = {"-h": "-soname"}.get(word, word)
+            value = next(words, "")
+            if word != "-m":
+                kept.append(f"-Wl,{flag},{value}" if value else f"-Wl,{flag}")
+        elif word not in _LINKER_DROPPED and not word.startswith(_LINKER_DROPPED_STARTS):
+            kept.append("-Wl," + word)
+    return kept
+
+
+def _skip(rest):
+    """Pass over the value of a linker option that came by two -Xlinker."""
+    if next(rest, None) == "-Xlinker":
+        next(rest, None)
+
+
+def _library(name):
+    if name in _LIBRARIES:
+        # Rust asks libgcc for unwinding, which zig has in libunwind.
+        return ["-lunwind"] if name in ("gcc_s", "gcc_eh") and settings.UNWIND else []
+    return settings.STATIC.get(name, ["-l" + name])
+
+
+def _place(path, *, host):
+    """Return the directory to search for what may be one of the host's; None where the target has none there."""
+    path = os.path.normpath(path)
+    if host or not _below(path, settings.HOST_DIRECTORIES) or _below(path, settings.SHOWN):
+        return path
+    inside = settings.SYSROOT + path
+    return inside if settings.SYSROOT and os.path.isdir(inside) else None
+
+
+def _below(path, directories):
+    return any(path == directory or path.startswith(directory + "/") for directory in directories)

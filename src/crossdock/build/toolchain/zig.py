@@ -1,0 +1,141 @@
+"""zig itself: the `ziglang` wheel of one pinned release, and its runtime libraries, compiled once for each target."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossdock.errors import BuildError
+
+if TYPE_CHECKING:
+    from crossdock.build.backend import BuildTools
+    from crossdock.build.model import World
+    from crossdock.store import Store
+
+#: Part of every build key: another release is another compiler.
+VERSION = "0.16.0"
+#: Raised when what is warmed up changes.
+_WARM_FORM = 1
+
+#: The wheels of that release for all hosts, by SHA-256. Source: the package index, read 2026-11-22.
+_HASHES_FILE = Path(__file__).with_name("ziglang_hashes.txt")
+
+#: Every optimization level that needs runtime libraries of its own, and what they are warmed up with.
+_WARM_LINKS = (
+    ("cc", "warm.c", ("-shared", "-fPIC")),
+    ("cc", "main.c", ()),
+    ("c++", "warm.cc", ("-shared", "-fPIC")),
+    ("c++", "main.cc", ()),
+)
+_SOURCES = {
+    "warm.c": '#include <stdio.h>\n#include <math.h>\nint f(double x) { return printf("%f", pow(x, x)); }\n',
+    "main.c": "int main(void) { return 0; }\n",
+    "warm.cc": "#include <iostream>\n#include <stdexcept>\n"
+    'int f(int x) { if (x) throw std::runtime_error("x"); std::cout << x; return 0; }\n',
+    "main.cc": "#include <string>\nint main(int n, char **v) { return std::string(v[0]).size() == n; }\n",
+}
+_WARM_SECONDS = 1800
+
+
+def zig_directory(store: Store, tools: BuildTools) -> Path:
+    """Return the directory of the pinned zig in the store; fetched by uv at the first time, its hash verified.
+
+    Raise `BuildError` (E-BUILD-ZIG) where it cannot be had for this machine.
+    """
+
+    def make(place: Path) -> None:
+        requirement = place / "requirements.txt"
+        hashes = " ".join(f"--hash=sha256:{line}" for line in _HASHES_FILE.read_text().split())
+        requirement.write_text(f"ziglang=={VERSION} {hashes}\n")
+        done = subprocess.run(
+            [tools.uv, "pip", "install", "--quiet", *tools.uv_arguments, "--no-deps", "--only-binary", ":all:",
+             "--require-hashes", "--link-mode", "copy", "--target", str(place), "-r", str(requirement)],
+            env=dict(tools.uv_environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode or not _program(place).is_file():
+            raise BuildError(
+                f"cannot get the compiler: `ziglang` {VERSION} from the package index",
+                code="E-BUILD-ZIG",
+                places=done.stderr.strip().splitlines()[-10:],
+                hint="the index that uv is set up for must have it; `crossdock cache` keeps it once it is there",
+            )
+
+    return store.tree("zig", VERSION, make, prove=lambda place: _program(place).is_file()) / "ziglang"
+
+
+def _program(place: Path) -> Path:
+    plain = place / "ziglang" / "zig"
+    return plain if plain.is_file() else plain.with_suffix(".exe")
+
+
+def zig_program(world: World) -> Path:
+    """Return the zig executable, see `zig_directory`."""
+    return _program(zig_directory(world.store, world.tools).parent)
+
+
+def warm_cache(world: World, target: str, machine: tuple[str, ...] = ()) -> Path:
+    """Return a directory with zig's runtime libraries for `target`, to be copied as a build's own cache.
+
+    zig compiles the C library's start files, compiler-rt, libunwind and libc++ inside the first command that needs
+    them, a minute of work. That is done here, once. A build gets a copy, since it may write into its own.
+    """
+    zig = zig_program(world)
+
+    def make(place: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="crossdock-warm-") as name:
+            work = Path(name)
+            for file, text in _SOURCES.items():
+                (work / file).write_text(text)
+            for tool, source, flags in _WARM_LINKS:
+                _warm(
+                    zig, [tool, "-target", target, "-fno-sanitize=all", *machine, *flags], work, source, place
+                )
+        # What zig keeps of its own sources serves to compile them, which is done.
+        shutil.rmtree(place / "z", ignore_errors=True)
+        shutil.rmtree(place / "tmp", ignore_errors=True)
+
+    key = f"{_WARM_FORM} {VERSION} {target} {' '.join(machine)}"
+    return world.store.tree("zig-cache", key, make, prove=lambda place: (place / "o").is_dir())
+
+
+def _warm(zig: Path, command: list[str], work: Path, source: str, cache: Path) -> None:
+    """Compile and link as the driver does: the object first, then the link with its own flags."""
+    environ = {
+        "ZIG_GLOBAL_CACHE_DIR": str(cache),
+        "ZIG_LOCAL_CACHE_DIR": str(work / "local"),
+        "HOME": str(work),
+        "PATH": "/usr/bin:/bin",
+    }
+    compiled = [word for word in command if word != "-shared"]
+    for arguments in (
+        [*compiled, "-O2", "-c", source, "-o", f"{source}.o", "-g0"],
+        [*command, f"{source}.o", "-o", f"{source}.out", "-O2", "-g0", "-s"],
+    ):
+        try:
+            done = subprocess.run(
+                [str(zig), *arguments],
+                cwd=work,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_WARM_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise BuildError(f"the compiler does not run here: {error}", code="E-BUILD-ZIG") from error
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if "error" in line]
+            raise BuildError(
+                f"the compiler cannot make its runtime libraries for `{command[2]}`",
+                code="E-BUILD-ZIG",
+                places=(lines or done.stderr.splitlines())[-10:],
+            )
