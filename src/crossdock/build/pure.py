@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import re
 import tempfile
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from crossdock.archive.record import quoted, record_row
+from crossdock.build.canonical import (
+    BuiltWheel,
+    members_of,
+    prove_same_project,
+    without_release,
+    write_wheel,
+)
 from crossdock.build.hosted import build_wheel
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from crossdock.archive.sdist import Sdist
     from crossdock.archive.wheel import Wheel
     from crossdock.build.backend import BuildTools
 
-#: The binary distribution format: "Generator is the name and optionally the version of the software".
-_GENERATOR = re.compile(rb"(?m)^(Generator:[ \t]*[^\s(]+)[^\r\n]*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltWheel:
-    """A wheel made here: its file name and its bytes, the same for the same source whoever builds it."""
-
-    filename: str
-    content: bytes
-
-    @property
-    def sha256(self) -> str:
-        """The hex SHA-256 of the content."""
-        return sha256(self.content).hexdigest()
+__all__ = ["BuiltWheel", "Locked", "build_pure_directory", "build_pure_sdist"]
 
 
 class Locked(NamedTuple):
@@ -124,7 +110,7 @@ def _build(
     path = build_wheel(_project_in(source, what, locked), work, tools, python=python, trusted=trusted)
     wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
     if locked is not None:
-        _prove_same_project(wheel, what, locked)
+        prove_same_project(wheel, what, locked.name, locked.version)
     _prove_pure(wheel, what)
     return BuiltWheel(filename=path.name, content=_canonical(wheel))
 
@@ -145,20 +131,6 @@ def _project_in(source: Path, what: str, locked: Locked | None) -> Path:
     return place
 
 
-def _prove_same_project(wheel: Wheel, what: str, locked: Locked) -> None:
-    """Refuse a wheel of another name or version than was asked for: it would be shipped under the lock's name."""
-    from packaging.utils import canonicalize_name, canonicalize_version
-
-    same = canonicalize_name(wheel.name) == canonicalize_name(locked.name)
-    if locked.version is not None:
-        same = same and canonicalize_version(wheel.version) == canonicalize_version(locked.version)
-    if not same:
-        raise BuildError(
-            f"`{what}` builds a wheel of `{wheel.name} {wheel.version}`, which is not what it says it is",
-            code="E-BUILD-OTHER-PROJECT",
-        )
-
-
 def _prove_pure(wheel: Wheel, what: str) -> None:
     from crossdock.inspect.binary import read_binary
 
@@ -176,31 +148,10 @@ def _prove_pure(wheel: Wheel, what: str) -> None:
 
 
 def _canonical(wheel: Wheel) -> bytes:
-    """Return the wheel written anew: sorted, dated 1980, stored, so that no backend or zlib shows in it."""
-    from crossdock.archive.zipwrite import ZipWriter
-
-    out = io.BytesIO()
-    with ZipWriter(out) as archive:
-        for name, content, executable in sorted(_members(wheel)):
-            archive.add(name, content, executable=executable, compress=False)
-    return out.getvalue()
-
-
-def _members(wheel: Wheel) -> Iterable[tuple[str, bytes, bool]]:
-    # RECORD and its signatures speak of the wheel as the backend wrote it: only the first is written anew.
-    record = f"{wheel.dist_info}/RECORD"
-    old = {record, f"{record}.jws", f"{record}.p7s"}
-    files = [(str(file.member.name), file) for file in wheel.files if str(file.member.name) not in old]
-    rows = []
-    for name, file in files:
-        content = wheel.read(file)
-        if name == f"{wheel.dist_info}/WHEEL":
-            content = _without_release(content)
-        rows.append(record_row(name, sha256(content).hexdigest(), len(content)))
-        yield name, content, file.executable
-    yield record, "".join([*sorted(rows), f"{quoted(record)},,\n"]).encode(), False
-
-
-def _without_release(content: bytes) -> bytes:
-    """Return WHEEL without the release of the backend: the same source would be another wheel after each of them."""
-    return _GENERATOR.sub(rb"\1", content)
+    """Return the wheel written anew, stored, so that no backend or zlib shows in it."""
+    wheel_file = f"{wheel.dist_info}/WHEEL"
+    members = (
+        one._replace(content=without_release(one.content)) if one.name == wheel_file else one
+        for one in members_of(wheel)
+    )
+    return write_wheel(members, wheel.dist_info)
