@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crossdock.net.http import Http
     from crossdock.store import Store
 
-__all__ = ["PackageSet", "fetch_packages", "resolve"]
+__all__ = ["PackageSet", "fetch_packages", "find_packages", "resolve"]
 
 _FACT = "debian-packages"
 #: The end of the code of a fetch that met no such file.
@@ -69,6 +69,25 @@ def resolve(
     found = PackageSet(roots=wanted.roots, packages=tuple(sorted(pinned)))
     store.put_fact(_FACT, key, found.to_json())
     return found
+
+
+def find_packages(
+    names: Sequence[str],
+    archives: Sequence[Archive],
+    architecture: str,
+    *,
+    http: Http,
+    store: Store,
+    now: float,
+    warn: Callable[[str], None],
+) -> list[PinnedPackage]:
+    """Return the newest packages of these names and nothing that they need, leaving out those that are not there.
+
+    Releases are fetched and verified as for `resolve`.
+    """
+    releases = _releases(archives, http, now)
+    universe = Universe(_lists(releases, archives, architecture, http=http, store=store, warn=warn))
+    return [_pinned(one, "") for name in names if (one := universe.newest(name)) is not None]
 
 
 def _pinned(package: Package, group: str) -> PinnedPackage:

@@ -1,0 +1,75 @@
+"""What differs between the `pyconfig.h` of one place and another (`differences.toml`)."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from crossdock.target.model import LibcKind, Os
+
+if TYPE_CHECKING:
+    from crossdock.build.target_python.pyconfig import Defines
+    from crossdock.target.model import Target
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, Any]:
+    return tomllib.loads((resources.files(__package__) / "differences.toml").read_text("utf-8"))
+
+
+def values_for(target: Target) -> Defines:
+    """Return the value of every name that is not the same everywhere, for a target.
+
+    They hold whatever machine the other values come from: a table of one place lists all names that any place
+    of its kind has otherwise.
+    """
+    table = _table()
+    values: dict[str, Any] = {**table["any"]}
+    for section in _sections(target):
+        values |= table.get(section[0], {}).get(section[1], {})
+    values["Py_GIL_DISABLED"] = 1 if target.python.free_threaded else False
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _sections(target: Target) -> list[tuple[str, str]]:
+    arch = str(target.arch)
+    if target.os is Os.MACOS:
+        return [("arch", arch), ("os", "macos"), ("macos", arch)]
+    libc = "musl" if target.libc is not None and target.libc.kind is LibcKind.MUSL else "glibc"
+    return [("arch", arch), ("os", libc), (libc, arch)]
+
+
+def is_known(target: Target) -> bool:
+    """Tell whether there is a table for the target's CPU and system."""
+    return target.os in {Os.LINUX, Os.MACOS} and str(target.arch) in _table()["arch"]
+
+
+def debian_suites(version: tuple[int, int]) -> tuple[str, ...]:
+    """Return the suites of Debian that have a Python, the most settled first."""
+    return tuple(_table()["debian"].get(f"{version[0]}.{version[1]}", ()))
+
+
+def _text(value: object) -> str | None:
+    # TOML has no null: false stands for a name that is not defined.
+    return None if value is False else str(value)
+
+
+#: What no Python of the target has otherwise, however it was built.
+_DECISIVE = (
+    "SIZEOF_VOID_P",
+    "SIZEOF_LONG",
+    "SIZEOF_SIZE_T",
+    "SIZEOF_LONG_DOUBLE",
+    "WORDS_BIGENDIAN",
+    "Py_GIL_DISABLED",
+)
+
+
+def decisive_for(target: Target) -> Defines:
+    """Return the values by which headers for another CPU, or of another ABI, are told."""
+    if target.os is Os.WINDOWS:
+        return {}
+    values = values_for(target)
+    return {name: values[name] for name in _DECISIVE}
