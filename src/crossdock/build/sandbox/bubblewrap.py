@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 import subprocess
-import tempfile
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from crossdock.build.sandbox.model import Limits, Mount, Sandbox, place_of
+from crossdock.build.sandbox.plan import GID, HOSTNAME, UID, Step, check_places, steps
+from crossdock.build.sandbox.probe import refusal_of
+from crossdock.build.sandbox.scratch import scratch_directory
+from crossdock.build.sandbox.seccomp import filter_program
 from crossdock.build.sandbox.supervise import Job, supervise
 from crossdock.build.sandbox.view import host_view
 from crossdock.errors import BuildError
@@ -21,24 +23,8 @@ from crossdock.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Who a build is: never 0, and the same on every host.
-UID = GID = 1000
-_FILES = {
-    "/etc/passwd": f"build:x:{UID}:{GID}:build:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-    "/etc/group": f"build:x:{GID}:\nnogroup:x:65534:\n",
-    "/etc/hosts": "127.0.0.1 localhost build\n::1 localhost build\n",
-    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-    "/etc/hostname": "build\n",
-}
-#: What a download needs of the host: names of the network, and certificates.
-_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
-_NETWORK_DIRECTORIES = (
-    "/etc/ssl",
-    "/etc/pki",
-    "/etc/ca-certificates",
-    "/usr/share/ca-certificates",
-    "/usr/lib/ssl",
-)
+#: The oldest version that is known to have all options that are used.
+_OLDEST = (0, 4)
 
 
 class Bubblewrap(Sandbox):
@@ -59,14 +45,14 @@ class Bubblewrap(Sandbox):
         self._program = program
         self._hide = tuple(hide)
         self._sysroot = sysroot
+        check_places(self.mounts)
 
     def inside(self, path: Path | str) -> str:
         """Return where the host's `path` lies inside; raises ValueError if no mount shows it there."""
         try:
-            return place_of(path, self.mounts)
+            return place_of(path, self.spelled)
         except ValueError:
-            text = os.fspath(path)
-            view = host_view()
+            text, view = os.fspath(path), host_view()
             if text in view.links or any(text == at or text.startswith(f"{at}/") for at in view.shown):
                 return text
             raise
@@ -75,141 +61,123 @@ class Bubblewrap(Sandbox):
         self, command: Sequence[str], *, cwd: str, env: Mapping[str, str], log: Path, network: bool = False
     ) -> int:
         """Run `command` in namespaces made for it; see `Sandbox.run`."""
-        check_places(self.mounts)
         with ExitStack() as stack:
-            scratch = Path(
-                stack.enter_context(
-                    tempfile.TemporaryDirectory(prefix="crossdock-", ignore_cleanup_errors=True)
-                )
+            scratch = stack.enter_context(scratch_directory())
+            tree = steps(self.mounts, scratch, hide=self._hide, sysroot=self._sysroot, network=network)
+            code = supervise(self._job(tree, command, cwd=cwd, env=env, log=log, network=network))
+        if code is None:
+            raise BuildError(
+                "bubblewrap could not make the sandbox, or was killed from outside",
+                code="E-BUILD-SANDBOX",
+                places=[*_last_lines(log), str(log)],
             )
-            arguments, descriptors = self._arguments(stack, scratch, cwd, env, network=network)
-            given = _memory("\0".join(arguments).encode("utf-8", "surrogateescape") + b"\0", stack)
-            job = Job(
-                command=[self._program, "--args", str(given), "--", *command],
-                environ={},
-                log=log,
-                limits=self.limits,
-                what=Path(command[0]).name,
-                descriptors=[given, *descriptors],
-            )
-            return supervise(job)
+        return code
 
-    def _arguments(
-        self, stack: ExitStack, scratch: Path, cwd: str, env: Mapping[str, str], *, network: bool
-    ) -> tuple[list[str], list[int]]:
-        arguments = [*_namespaces(network=network), *_scratch(scratch)]
-        view = host_view()
-        for place, source in sorted(view.shown.items()):
-            arguments += ["--ro-bind", source, place]
-        for place, target in view.links.items():
-            arguments += ["--symlink", target, place]
-        for place in view.covered:
-            arguments += ["--tmpfs", place, "--remount-ro", place]
-        descriptors = []
-        for place, text in _FILES.items():
-            if not (network and place in _NETWORK_FILES):
-                descriptors.append(_memory(text.encode(), stack))
-                arguments += ["--perms", "0444", "--ro-bind-data", str(descriptors[-1]), place]
-        if network:
-            arguments += _network()
-        arguments += self._sysroot_arguments()
-        for mount in sorted(self.mounts, key=lambda mount: mount.place.count("/")):
-            arguments += [
-                "--bind" if mount.writable else "--ro-bind",
-                os.fspath(mount.source.resolve()),
-                mount.place,
-            ]
-        for place in self._hide:
-            arguments += ["--tmpfs", place, "--remount-ro", place]
+    def _job(
+        self,
+        tree: Sequence[Step],
+        command: Sequence[str],
+        *,
+        cwd: str,
+        env: Mapping[str, str],
+        log: Path,
+        network: bool,
+    ) -> Job:
+        descriptors: list[int] = []
+        status, told = os.pipe()
+        waiting, gate = os.pipe()
+        descriptors += [told, waiting]
+        arguments = [*_namespaces(network=network), "--json-status-fd", str(told), "--block-fd", str(waiting)]
+        calls = filter_program()
+        if calls is not None:
+            descriptors.append(_memory(calls))
+            arguments += ["--seccomp", str(descriptors[-1])]
+        for step in tree:
+            if step.do == "text":
+                descriptors.append(_memory(step.what.encode()))
+                arguments += ["--ro-bind-data", str(descriptors[-1]), step.place]
+            else:
+                arguments += _option(step)
         for name, value in env.items():
             arguments += ["--setenv", name, value]
-        arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", cwd]
-        return arguments, descriptors
-
-    def _sysroot_arguments(self) -> list[str]:
-        if self._sysroot is None:
-            return []
-        root, triplet = self._sysroot
-        arguments = []
-        for place in ("usr/include", f"usr/lib/{triplet}", "usr/share/pkgconfig", "usr/lib/pkgconfig"):
-            held = any(shown.startswith(f"/{place}/") for shown in host_view().shown)
-            if (root / place).is_dir() and not held:
-                arguments += ["--ro-bind", os.fspath((root / place).resolve()), f"/{place}"]
-        return arguments
+        arguments += ["--chdir", cwd]
+        given = _memory("\0".join([*arguments, ""]).encode("utf-8", "surrogateescape"))
+        return Job(
+            command=[self._program, "--args", str(given), "--", *command],
+            environ={},
+            log=log,
+            limits=self.limits,
+            what=Path(command[0]).name,
+            descriptors=[*descriptors, given],
+            status=status,
+            gate=gate,
+        )
 
 
 def _namespaces(*, network: bool) -> list[str]:
-    arguments = ["--unshare-all", "--unshare-user", "--uid", str(UID), "--gid", str(GID)]
-    if network:
-        arguments.append("--share-net")
     return [
-        *arguments,
-        *("--hostname", "build"),
-        *("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"),
+        *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+        *(() if network else ("--unshare-net",)),
+        *("--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME),
+        *("--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *("--proc", "/proc", "--dev", "/dev"),
     ]
 
 
-def _scratch(scratch: Path) -> list[str]:
-    """Give /tmp and shared memory on the disk: what is written there would else count for nobody."""
-    arguments = []
-    for name, place in (("tmp", "/tmp"), ("shm", "/dev/shm"), ("var", "/var/tmp")):  # noqa: S108  inside, and its own
-        (scratch / name).mkdir()
-        arguments += ["--bind", os.fspath(scratch / name), place]
-    return arguments
+def _option(step: Step) -> list[str]:
+    match step.do:
+        case "show":
+            return ["--ro-bind", step.what, step.place]
+        case "give":
+            return ["--bind", step.what, step.place]
+        case "link":
+            return ["--symlink", step.what, step.place]
+        case "empty":
+            return ["--tmpfs", step.place, "--remount-ro", step.place]
+        case "directory":
+            return ["--dir", step.place]
+        case "seal":
+            return ["--remount-ro", step.place]
+        case _:
+            raise AssertionError(step.do)
 
 
-def _network() -> list[str]:
-    arguments = []
-    for place in _NETWORK_FILES:
-        if Path(place).exists():
-            arguments += ["--ro-bind", os.fspath(Path(place).resolve()), place]
-    for place in _NETWORK_DIRECTORIES:
-        if Path(place).is_dir():
-            arguments += ["--ro-bind", os.fspath(Path(place).resolve()), place]
-    return arguments
-
-
-def _memory(data: bytes, stack: ExitStack) -> int:
+def _memory(data: bytes) -> int:
     """Return a descriptor from which `data` is read."""
     descriptor = os.memfd_create("crossdock")
-    stack.callback(os.close, descriptor)
     os.write(descriptor, data)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
 
-def check_places(mounts: Sequence[Mount]) -> None:
-    """Refuse a place below a writable mount that leads elsewhere: a build may have left a link there.
-
-    bubblewrap makes missing mount points, and would follow a link while it does.
-    """
-    for mount in mounts:
-        for outer in mounts:
-            below = mount.place.removeprefix(outer.place.rstrip("/") + "/")
-            if outer is mount or below == mount.place or not outer.writable:
-                continue
-            at = outer.source.resolve()
-            for part in below.split("/"):
-                at = at / part
-                try:
-                    mode = at.lstat().st_mode
-                except FileNotFoundError:
-                    break
-                if not (stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and mount.source.is_file())):
-                    raise BuildError(
-                        f"`{mount.place}` is no directory any more: a build has put something else there",
-                        code="E-BUILD-SANDBOX",
-                        places=[str(at)],
-                    )
+def _last_lines(log: Path) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4096))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    return [line for line in lines if line.startswith("bwrap: ")][-1:]
 
 
 @cache
-def find() -> tuple[str, tuple[int, ...]] | None:
-    """Return the program bwrap and its version, or None where there is none."""
-    program = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
+def find() -> str | None:
+    """Return the program bwrap, or None where there is none (or one that is too old)."""
+    program = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin")
     if program is None:
         return None
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    match = re.search(r"(\d+(?:\.\d+)+)", done.stdout)
-    return program, tuple(int(part) for part in match[1].split(".")) if match else ()
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, env={})
+    match = re.search(r"(\d+)\.(\d+)", done.stdout)
+    return program if match and (int(match[1]), int(match[2])) >= _OLDEST else None
+
+
+@cache
+def trouble(program: str) -> str | None:
+    """Run a trivial command once and return why it cannot be, or None if all is well."""
+    with scratch_directory() as scratch:
+        log = scratch / "log"
+        (scratch / "tree").mkdir()
+        sandbox = Bubblewrap(program, (), Limits(seconds=60))
+        try:
+            status = sandbox.run(["/usr/bin/true"], cwd="/tmp", env={}, log=log)  # noqa: S108  inside
+        except BuildError as error:
+            return refusal_of("\n".join(error.places[:1]) or error.message)
+        said = log.read_text(encoding="utf-8", errors="replace").strip()
+    return None if status == 0 else refusal_of(said or f"status {status}")

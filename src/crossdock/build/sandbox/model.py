@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -34,11 +34,13 @@ class Limits:
 class Sandbox(ABC):
     """A place where the code of a package's author runs: made by `open_sandbox`."""
 
-    #: `bubblewrap`, `sandbox-exec` or `none`.
+    #: `bubblewrap`, `namespaces`, `sandbox-exec` or `none`.
     kind: ClassVar[str]
 
     def __init__(self, mounts: Sequence[Mount], limits: Limits) -> None:
-        self.mounts = tuple(mounts)
+        #: As the caller spells them, and with sources that no link leads away from now or later.
+        self.spelled = tuple(mounts)
+        self.mounts = tuple(replace(mount, source=mount.source.resolve()) for mount in mounts)
         self.limits = limits
 
     def inside(self, path: Path | str) -> str:
@@ -53,8 +55,9 @@ class Sandbox(ABC):
 
         `command`, `cwd` and `env` speak of paths inside. What it prints on both streams is appended to `log` as it
         comes. `network` lets it use the host's network: for downloads by trusted programs, never for a backend. All
-        that it started is dead when this returns. Raises `BuildError`: E-BUILD-TIMEOUT, E-BUILD-MEMORY,
-        E-BUILD-PROCESSES at a limit, E-BUILD-SANDBOX if the sandbox itself cannot be made.
+        that it started is dead when this returns; the thread that calls this has to live as long (bubblewrap dies with
+        its parent thread). Raises `BuildError`: E-BUILD-TIMEOUT, E-BUILD-MEMORY, E-BUILD-PROCESSES at a limit,
+        E-BUILD-SANDBOX if the sandbox itself cannot be made.
         """
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
-from crossdock.build.sandbox import bubblewrap
+from crossdock.build.sandbox import bubblewrap, seatbelt
+from crossdock.build.sandbox.unsandboxed import Unsandboxed
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -25,12 +28,37 @@ def open_sandbox(
 ) -> Sandbox:
     """Return a sandbox that shows `mounts` and holds to `limits`.
 
-    `hide` are places inside that are empty whatever is mounted around them. `sysroot` is a directory with the
-    target's system libraries and Debian's name of its architecture: its headers and libraries appear as /usr/include
-    and /usr/lib/TRIPLET too. Raises `BuildError` (E-BUILD-UNSANDBOXED) where this host can make none and
-    `allow_unsandboxed` does not let code run without.
+    `hide` are places inside that are empty whatever is mounted around them; those that are not there are passed over.
+    `sysroot` is a directory with the target's system libraries and Debian's name of its architecture: where the
+    sandbox has a tree of its own, its headers and libraries appear as /usr/include and /usr/lib/TRIPLET too.
+    Raises `BuildError`: E-BUILD-UNSANDBOXED where this host can make no sandbox and `allow_unsandboxed` does not let
+    code run without, E-BUILD-SANDBOX where a mount's source is a link of a build.
     """
-    found = bubblewrap.find()
-    if found is not None:
-        return bubblewrap.Bubblewrap(found[0], mounts, limits, hide=hide, sysroot=sysroot)
-    raise BuildError("no sandbox", code="E-BUILD-UNSANDBOXED")
+    trouble, hint = _what_is_missing()
+    if trouble is None:
+        if sys.platform == "darwin":
+            return seatbelt.Seatbelt(mounts, limits, hide=hide)
+        return bubblewrap.Bubblewrap(bubblewrap.find() or "bwrap", mounts, limits, hide=hide, sysroot=sysroot)
+    if not allow_unsandboxed:
+        raise BuildError(
+            "this host can make no sandbox, and a source distribution runs its author's code when it is built",
+            code="E-BUILD-UNSANDBOXED",
+            places=[trouble],
+            hint=f"{hint}, or let it run with your rights: --allow-unsandboxed",
+        )
+    warn(f"builds run without a sandbox, with your rights and your files: {trouble}")
+    return Unsandboxed(mounts, limits)
+
+
+def _what_is_missing() -> tuple[str | None, str]:
+    """Return why there is no sandbox (None: there is one), and what would help."""
+    if sys.platform == "darwin":
+        if os.access(seatbelt.PROGRAM, os.X_OK):
+            return None, ""
+        return f"{seatbelt.PROGRAM} is not there", "it is part of macOS"
+    if not sys.platform.startswith("linux"):
+        return f"there is none for {sys.platform}", "build on Linux or macOS"
+    program = bubblewrap.find()
+    if program is None:
+        return "bwrap 0.4 or newer is not there", "install the package bubblewrap"
+    return bubblewrap.trouble(program), "mend what the line above names"

@@ -21,14 +21,12 @@ _DATA = (
     "/usr/share/perl",
     "/usr/lib/locale/C.utf8",
     "/usr/lib/locale/C.UTF-8",
-    "/usr/share/misc",
-    "/usr/share/file",
+    "/usr/share/misc/magic.mgc",
     "/usr/share/autoconf",
     "/usr/share/autoconf2.7",
     "/usr/share/aclocal",
     "/usr/share/libtool",
     "/usr/share/bison",
-    "/usr/share/gettext",
     "/usr/share/m4",
 )
 _DATA_PATTERNS = (
@@ -86,7 +84,7 @@ def host_view() -> View:
         for place, path in libraries.closure([*tools.found().values(), *pythons]).items()
     }
     for place in (*_DATA, *(found for pattern in _DATA_PATTERNS for found in _glob(pattern))):
-        if Path(place).is_dir():
+        if Path(place).exists():
             shown[place] = os.fspath(Path(place).resolve())
     covered = tuple(found for pattern in _COVERED_PATTERNS for found in _glob(pattern))
     return View(shown, links, covered)
