@@ -80,7 +80,6 @@ def debian_sysroot(
 def _laid_out(libraries: Sequence[str], chosen: Chosen, world: World) -> Sysroot:
     from crossdock.build.sysroot.unpacked import FORMAT, prove, read_manifest, unpack
 
-    triplet = triplet_of(chosen.architecture)
     pinned = chosen.packages.packages
     digest = hashlib.sha256(
         repr((FORMAT, [(one.name, one.version, one.architecture, one.sha256) for one in pinned])).encode()
@@ -90,7 +89,7 @@ def _laid_out(libraries: Sequence[str], chosen: Chosen, world: World) -> Sysroot
         from crossdock.net.debian.resolve import fetch_packages
 
         files = fetch_packages(pinned, chosen.archives, http=_http(world), store=world.store)
-        unpack(pinned, files, triplet, directory)
+        unpack(pinned, files, chosen.architecture, directory)
 
     directory = world.store.tree(_KIND, digest, make, prove=prove)
     manifest = read_manifest(directory)

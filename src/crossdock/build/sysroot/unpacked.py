@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.archive.deb import read_deb
 from crossdock.archive.tarread import Kind
+from crossdock.build.sysroot.lowered import lowered
 from crossdock.build.sysroot.scripts import is_config_program, scripts_of
-from crossdock.build.sysroot.table import table
+from crossdock.build.sysroot.table import table, triplet_of
 from crossdock.store.sealed import read_sealed, seal
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from crossdock.net.debian.chosen import PinnedPackage
 
 #: Raised when the same packages would be laid out otherwise.
-FORMAT = 2
+FORMAT = 3
 #: Beside `usr`: whose each file is, and what it holds.
 MANIFEST = "crossdock-sysroot.json"
 #: Beside headers and the architecture's libraries. A whole directory of documents may be a link to another package's.
@@ -37,10 +38,10 @@ _MERGED = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
 
 
 def unpack(
-    packages: Sequence[PinnedPackage], files: Mapping[str, Path], triplet: str, directory: Path
+    packages: Sequence[PinnedPackage], files: Mapping[str, Path], architecture: str, directory: Path
 ) -> None:
     """Lay packages out below an empty directory and write the manifest; raise `ArchiveError` for a broken one."""
-    layout = _Layout(directory, triplet)
+    layout = _Layout(directory, architecture)
     for package in sorted(packages):
         with files[package.name].open("rb") as file:
             deb = read_deb(file, f"{package.name}_{package.version}_{package.architecture}.deb")
@@ -70,14 +71,16 @@ def prove(directory: Path) -> bool:
 class _Layout:
     """What is written where, and by whom; links are made last, when it is known what there is."""
 
-    def __init__(self, directory: Path, triplet: str) -> None:
+    def __init__(self, directory: Path, architecture: str) -> None:
         self._directory = directory
-        self._triplet = triplet
+        self._architecture = architecture
+        self._triplet = triplet_of(architecture)
         self._owners: dict[str, str] = {}
         self._files: dict[str, str] = {}
         self._links: dict[str, str] = {}
         self._programs: dict[str, str] = {}
         self._sources: dict[str, str] = {}
+        self._lowered: list[str] = []
 
     def source(self, name: str, control: bytes) -> None:
         for line in control.decode("utf-8", "replace").splitlines():
@@ -97,7 +100,10 @@ class _Layout:
         if entry.kind is Kind.SYMLINK:
             self._link(path, entry.link, owner)
         elif entry.kind is Kind.FILE and path not in self._owners:
-            self._write(path, entry.content, owner, executable=entry.executable)
+            content = lowered(entry.content, self._architecture)
+            if content is not None:
+                self._lowered.append(path)
+            self._write(path, content or entry.content, owner, executable=entry.executable)
 
     def _link(self, path: str, target: str, owner: str) -> None:
         """Note a link; its target is read from where the package has it, as from the root of a merged system."""
@@ -127,7 +133,12 @@ class _Layout:
             place = self._directory / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(posixpath.relpath(self._links[path], posixpath.dirname(path)))
-        manifest = {"owners": self._owners, "files": self._files, "sources": self._sources}
+        manifest = {
+            "owners": self._owners,
+            "files": self._files,
+            "sources": self._sources,
+            "lowered": self._lowered,
+        }
         (self._directory / MANIFEST).write_bytes(seal(manifest))
 
     def _alternatives(self) -> Iterator[tuple[str, str]]:
