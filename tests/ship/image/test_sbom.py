@@ -23,12 +23,12 @@ from crossdock.digest import Digest
 from crossdock.errors import UsageError
 from crossdock.oci import media
 from crossdock.oci.model import parse_manifest
+from crossdock.purl import debian_purl, image_purl, pypi_purl
 from crossdock.ship.image.attach import sbom_attachments
 from crossdock.ship.image.components import debian_component, public_url, requirements_of
 from crossdock.ship.image.embedded import embedded_components
 from crossdock.ship.image.licences import licence_of
 from crossdock.ship.image.model import LayerKind
-from crossdock.ship.image.purl import debian_purl, image_purl, pypi_purl
 
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
 from crossdock.oci.model import canonical_json, parse_manifest
+from crossdock.purl import image_purl
 from crossdock.ship.image.components import Component, Made, clean, components_of
-from crossdock.ship.image.purl import image_purl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

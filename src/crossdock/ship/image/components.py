@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crossdock.errors import CrossdockError
+from crossdock.purl import debian_purl, image_purl, pypi_purl
 from crossdock.ship.image.licences import Licence, licence_of
 from crossdock.ship.image.model import LayerKind
-from crossdock.ship.image.purl import debian_purl, image_purl, pypi_purl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
