@@ -121,7 +121,7 @@ def _attempted(build: CrossBuild) -> Repaired:
                 native_evidence=source.evidence,
                 pure=build.settings.pure,
                 provenance=_provenance(build, parts, facts),
-                forbidden=_forbidden(scratch, world),
+                forbidden=_forbidden(scratch, world, python),
             ),
         )
 
@@ -245,11 +245,12 @@ def _provenance(build: CrossBuild, parts: Parts, facts: dict[str, Any]) -> dict[
     }
 
 
-def _forbidden(scratch: Path, world: World) -> tuple[str, ...]:
-    """Return texts that would tell of this machine: where we build, where the store lies, the home of the user."""
-    home = str(Path.home())
-    found = [str(scratch), str(world.store.root), *([home] if len(home) > 1 else [])]
-    return tuple(text for text in found if len(text) > 4)  # noqa: PLR2004 - `/` is in every file
+def _forbidden(scratch: Path, world: World, python: HostPython) -> tuple[str, ...]:
+    """Return texts that would tell of this machine: where we build, where the store lies, where its own Python does."""
+    found = [str(scratch), str(world.store.root)]
+    if not Path(python.prefix).is_relative_to("/usr"):
+        found.append(python.prefix)
+    return tuple(found)
 
 
 def host_name_for_zig() -> str:
