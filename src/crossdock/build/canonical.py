@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +28,7 @@ class BuiltWheel:
     """A wheel made here: its file name and its bytes, the same for the same source whoever builds it."""
 
     filename: str
-    content: bytes
+    content: bytes = field(repr=False)
 
     @property
     def sha256(self) -> str:

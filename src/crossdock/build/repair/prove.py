@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from crossdock.build.repair.archives import archive_members
 from crossdock.errors import BuildError
 from crossdock.inspect.audit import audit
-from crossdock.inspect.facts import Format, Kind
+from crossdock.inspect.binary import examine
+from crossdock.inspect.facts import Format
 from crossdock.inspect.finding import Severity
 from crossdock.inspect.modules import accepts, extension_suffixes
 
@@ -15,17 +18,20 @@ if TYPE_CHECKING:
 
     from crossdock.build.repair.job import RepairJob
     from crossdock.build.repair.survey import Contents, Found, Survey
+    from crossdock.inspect.facts import Binary
 
 _FORMATS = {Format.ELF: "Linux", Format.MACHO: "macOS", Format.PE: "Windows"}
 #: Places of an error; more say no more.
 _FEW = 8
+#: Directories that every machine has: their names tell nothing of one, and stand in many a source.
+_EVERYWHERE = frozenset({"/", "/root", "/home", "/tmp", "/usr", "/var", "/opt", "/Users", "root"})  # noqa: S108
 
 
 def prove_machines(survey: Survey, contents: Contents, job: RepairJob) -> None:
     """Refuse a binary for another machine or system, unless it lies in the source as it is (E-BUILD-HOST-BINARY)."""
     wrong = []
     for one in survey.found:
-        said = _not_for_target(one, job)
+        said = _not_for_target(one, survey, contents, job)
         if said and one.goods:
             contents.tell("E-FIT-MACHINE", f"{said}; it lies in the source like this", one.name)
         elif said:
@@ -40,16 +46,29 @@ def prove_machines(survey: Survey, contents: Contents, job: RepairJob) -> None:
         )
 
 
-def _not_for_target(one: Found, job: RepairJob) -> str:
-    binary, target = one.file.binary, job.target
+def _not_for_target(one: Found, survey: Survey, contents: Contents, job: RepairJob) -> str:
+    binary = one.file.binary
     if binary.broken:
         return f"is broken: {binary.broken}"
-    if one.image is not None:
-        libc = one.image.libc
-        if libc and target.libc is not None and libc != target.libc.kind.value:
-            return f"is built for {libc} ({one.image.libc_evidence})"
+    if binary.format is Format.AR:
+        inside = (
+            examine(content, one.name) for content in archive_members(contents.members[one.name].content)
+        )
+        return next((said for part in inside if part and (said := _elsewhere(part, survey, job))), "")
+    return _elsewhere(binary, survey, job)
+
+
+def _elsewhere(binary: Binary, survey: Survey, job: RepairJob) -> str:
+    """Say what a binary is built for, if that is not the target."""
+    if not binary.images:
         return ""
-    if not binary.images or binary.kind is Kind.OTHER:
+    image = binary.image_for(survey.shipment.machines)
+    if binary.format is survey.shipment.format and image is not None:
+        libc, wanted = image.libc, job.target.libc
+        if image.platform not in survey.shipment.platforms:
+            return f"is built for {image.platform}"
+        if libc and wanted is not None and libc != wanted.kind.value:
+            return f"is built for {libc} ({image.libc_evidence})"
         return ""
     system = _FORMATS.get(binary.format, binary.format.value)
     return f"is built for {system} on {', '.join(binary.machines)}"
@@ -78,7 +97,7 @@ def rename_modules(survey: Survey, contents: Contents, job: RepairJob) -> bool:
     renamed = False
     for one in survey.modules():
         name = one.module
-        if name is None or accepts(job.target, name):
+        if name is None or one.goods or accepts(job.target, name):
             continue
         known, python = name.cpython, job.target.python
         flags = "t" if python.free_threaded else ""
@@ -131,11 +150,18 @@ def prove_no_leak(contents: Contents, job: RepairJob) -> None:
 
 def _leaks(contents: Contents, job: RepairJob) -> Iterator[str]:
     # In UTF-16 too: that is how resources of Windows binaries spell.
-    texts = [(text, (text.encode(), text.encode("utf-16-le"))) for text in sorted(job.forbidden) if text]
+    texts = [
+        (text, (text.encode(), text.encode("utf-16-le")))
+        for text in sorted(job.forbidden)
+        if text and text not in _EVERYWHERE
+    ]
     for name, member in sorted(contents.members.items()):
-        for text, spelled in texts:
-            if text in name or any(one in member.content for one in spelled):
-                yield f"{name} has `{text}`"
+        told = [
+            text for text, spelled in texts if text in name or any(one in member.content for one in spelled)
+        ]
+        # What stands in the source says nothing of where it was built.
+        if told and sha256(member.content).hexdigest() not in job.shipped:
+            yield from (f"{name} has `{text}`" for text in told)
 
 
 def _few(places: list[str]) -> list[str]:

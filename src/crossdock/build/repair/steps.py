@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.build.canonical import members_of, prove_same_project
+from crossdock.build.repair.bill import add_bill, add_licences
+from crossdock.build.repair.floors import prove_floor
+from crossdock.build.repair.graft import graft
 from crossdock.build.repair.job import Repaired, RepairReport
 from crossdock.build.repair.prove import (
     prove_audit,
@@ -13,19 +16,17 @@ from crossdock.build.repair.prove import (
     prove_no_leak,
     rename_modules,
 )
+from crossdock.build.repair.pythons import python_tags
 from crossdock.build.repair.survey import Contents, Survey
-from crossdock.build.repair.tags import platform_of, python_tags
+from crossdock.build.repair.tags import platform_of
 from crossdock.build.repair.writing import check_metadata, finish, write_provenance
-from crossdock.errors import BuildError
 from crossdock.inspect.finding import ordered
-from crossdock.target.tags import platform_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from crossdock.archive.wheel import Wheel
-    from crossdock.build.repair.job import Floor, RepairJob
+    from crossdock.build.repair.job import RepairJob
 
 
 def repair(wheel: Path, job: RepairJob) -> Repaired:
@@ -45,21 +46,22 @@ def repair(wheel: Path, job: RepairJob) -> Repaired:
     survey = Survey(contents, job)
     prove_machines(survey, contents, job)
     native = prove_native(survey, job, frozenset(tag.rpartition("-")[2] for tag in claimed))
-    platform, floor = "any", None
     if rename_modules(survey, contents, job):
         survey = Survey(contents, job)
+    grafted = graft(survey, contents, job)
+    survey = Survey(contents, job)
+    platform, floor = platform_of(survey, job.target) if native else ("any", None)
     if native:
-        platform, floor = platform_of(survey, job.target)
-        _prove_floor(platform, floor, job)
+        prove_floor(platform, floor, grafted, job)
         prove_audit(survey, contents, job)
-    pairs = python_tags(survey, claimed, job.target)
+    pairs = python_tags(survey, contents, claimed, job, native=native)
+    add_licences(contents, grafted, job)
+    add_bill(contents, grafted, job)
     write_provenance(contents, job)
     prove_no_leak(contents, job)
-    built, tags = finish(contents, pairs if native else _without_abi(pairs), platform)
-    return Repaired(
-        wheel=built,
-        report=RepairReport(tags=tags, floor=floor, findings=ordered(contents.findings)),
-    )
+    built, tags = finish(contents, pairs, platform)
+    report = RepairReport(tags=tags, floor=floor, grafted=grafted, findings=ordered(contents.findings))
+    return Repaired(wheel=built, report=report)
 
 
 def _contents(wheel: Wheel) -> Contents:
@@ -82,18 +84,3 @@ def _drop_bytecode(contents: Contents) -> None:
             del contents.members[name]
         else:
             contents.tell("E-BUILD-BYTECODE", "is bytecode without its source", name)
-
-
-def _without_abi(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted({(python, "none") for python, _ in pairs}))
-
-
-def _prove_floor(platform: str, floor: Floor | None, job: RepairJob) -> None:
-    if platform in platform_tags(job.target):
-        return
-    raise BuildError(
-        f"`{job.what}` was built, and is for `{platform}`, which is newer than the target",
-        code="E-BUILD-FLOOR",
-        places=[str(floor)] if floor is not None and floor.path else [],
-        hint="take a target with a newer floor (`--for`)",
-    )

@@ -123,22 +123,3 @@ def macos_floor(found: Iterable[Found], arch: Arch) -> Floor:
         if whole > best.version:
             best = Floor(version=whole, path=one.name, need=f"macOS {needs[0]}.{needs[1]}")
     return best
-
-
-def python_tags(survey: Survey, claimed: Iterable[str], target: Target) -> tuple[tuple[str, str], ...]:
-    """Return the (python, abi) tags: those that the backend claims where they are true, else the target's own.
-
-    Libraries and programs that have no extension module with them need no certain Python: `py3-none` stands. The
-    stable ABI is never claimed here, only kept: where each module's name fits it.
-    """
-    python = target.python
-    interpreter = f"cp{python.major}{python.minor}"
-    own = (interpreter, f"{interpreter}t" if python.free_threaded else interpreter)
-    modules = [one.module for one in survey.modules()]
-    pairs = sorted({(tag.split("-")[0], tag.split("-")[1]) for tag in claimed})
-    if not modules:
-        return tuple(pairs)
-    stable = [pair for pair in pairs if pair[1].startswith("abi3")]
-    if stable and all(name is None or not name.abi or name.abi.startswith("abi3") for name in modules):
-        return tuple(stable)
-    return (own,)

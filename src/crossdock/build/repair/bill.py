@@ -1,0 +1,126 @@
+"""What goes into `.dist-info` for libraries that were grafted: their licences, and a bill of materials (PEP 770)."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from crossdock import __version__
+from crossdock.build.canonical import WheelMember
+from crossdock.build.repair.sysrooted import Libraries
+from crossdock.build.sysroot.table import suites
+from crossdock.oci.model import canonical_json
+from crossdock.purl import debian_purl, pypi_purl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossdock.build.model import Sysroot, SystemPackage
+    from crossdock.build.repair.job import Grafted, RepairJob
+    from crossdock.build.repair.survey import Contents
+
+#: PEP 770: any file below `sboms`, its type by its ending.
+_BILL = "sboms/crossdock.cdx.json"
+_ENDS = re.compile(rb"\r?\n(?=\r?\n|\Z)")
+#: The first core metadata with License-File (PEP 639).
+_LICENSE_FILE = (2, 4)
+
+
+def add_licences(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> None:
+    """Put each grafted package's copyright file into the wheel, and name it in METADATA (PEP 639)."""
+    if job.sysroot is None:
+        return
+    libraries = Libraries(job.sysroot, frozenset())
+    added = []
+    for package in _packages(grafted):
+        text = libraries.text(f"usr/share/doc/{package.name}/copyright")
+        if text is None:
+            contents.tell("E-BUILD-LICENCE", f"no copyright file of {package.name} is in the sysroot")
+            continue
+        name = f"grafted/{package.name}/copyright"
+        contents.put(WheelMember(f"{contents.dist_info}/licenses/{name}", text))
+        added.append(name)
+    for one in grafted:
+        if one.package is None:
+            contents.tell("E-BUILD-LICENCE", "is of no known package: add its licence yourself", one.path)
+    if added:
+        _name_licences(contents, added)
+
+
+def _packages(grafted: Sequence[Grafted]) -> list[SystemPackage]:
+    return sorted({one.package for one in grafted if one.package is not None})
+
+
+def _name_licences(contents: Contents, names: Sequence[str]) -> None:
+    name = f"{contents.dist_info}/METADATA"
+    old = contents.members[name]
+    version = re.match(rb"(?:.*\n)*?Metadata-Version:[ \t]*(\d+)\.(\d+)", old.content)
+    if version is None or (int(version[1]), int(version[2])) < _LICENSE_FILE:
+        return
+    lines = "".join(f"\nLicense-File: {one}" for one in names).encode()
+    ends = _ENDS.search(old.content)
+    at = ends.start() if ends else len(old.content)
+    contents.put(old._replace(content=old.content[:at] + lines + old.content[at:]))
+
+
+def add_bill(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> None:
+    """Write a CycloneDX 1.6 document of what was grafted: the same bytes for the same libraries."""
+    if not grafted or job.sysroot is None:
+        return
+    wheel = {
+        "type": "library",
+        "bom-ref": "wheel",
+        "name": contents.name,
+        "version": contents.version,
+        "purl": pypi_purl(contents.name, contents.version),
+    }
+    components = [_component(package, job.sysroot, grafted) for package in _packages(grafted)]
+    components += [_loose(one, contents) for one in grafted if one.package is None]
+    tool = {"type": "application", "name": "crossdock", "version": __version__}
+    document: dict[str, Any] = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": wheel, "tools": {"components": [tool]}},
+        "components": components,
+        "dependencies": [{"ref": "wheel", "dependsOn": sorted(one["bom-ref"] for one in components)}],
+    }
+    document["serialNumber"] = (
+        f"urn:uuid:{uuid.UUID(bytes=sha256(canonical_json(document)).digest()[:16], version=8)}"
+    )
+    contents.put(WheelMember(f"{contents.dist_info}/{_BILL}", canonical_json(document)))
+
+
+def _component(package: SystemPackage, sysroot: Sysroot, grafted: Sequence[Grafted]) -> dict[str, Any]:
+    purl = debian_purl(
+        package.name,
+        package.version,
+        architecture=package.architecture,
+        distribution=next((suite.name for suite in suites() if suite.glibc == sysroot.floor), ""),
+    )
+    files = sorted(one.path for one in grafted if one.package == package)
+    properties = [{"name": "dev.crossdock.file", "value": path} for path in files]
+    if package.source and package.source != package.name:
+        properties.append({"name": "dev.crossdock.source-package", "value": package.source})
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": package.name,
+        "version": package.version,
+        "purl": purl,
+        "properties": properties,
+    }
+
+
+def _loose(one: Grafted, contents: Contents) -> dict[str, Any]:
+    """Return a library of a sysroot that somebody gave: all that is known is its name and bytes."""
+    digest = sha256(contents.members[one.path].content).hexdigest()
+    return {
+        "type": "library",
+        "bom-ref": one.path,
+        "name": one.soname,
+        "hashes": [{"alg": "SHA-256", "content": digest}],
+        "properties": [{"name": "dev.crossdock.file", "value": one.path}],
+    }
