@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from crossdock.build.sandbox.model import Limits, Mount, Sandbox, place_of
-from crossdock.build.sandbox.plan import GID, HOSTNAME, UID, Step, check_places, steps
+from crossdock.build.sandbox.model import Limits, Mount, Sandbox
+from crossdock.build.sandbox.places import place_of
+from crossdock.build.sandbox.plan import GID, HOSTNAME, UID, Step, steps
 from crossdock.build.sandbox.probe import refusal_of
 from crossdock.build.sandbox.scratch import scratch_directory
 from crossdock.build.sandbox.seccomp import filter_program
@@ -45,7 +46,6 @@ class Bubblewrap(Sandbox):
         self._program = program
         self._hide = tuple(hide)
         self._sysroot = sysroot
-        check_places(self.mounts)
 
     def inside(self, path: Path | str) -> str:
         """Return where the host's `path` lies inside; raises ValueError if no mount shows it there."""
@@ -65,13 +65,16 @@ class Bubblewrap(Sandbox):
             scratch = stack.enter_context(scratch_directory())
             tree = steps(self.mounts, scratch, hide=self._hide, sysroot=self._sysroot, network=network)
             code = supervise(self._job(tree, command, cwd=cwd, env=env, log=log, network=network))
-        if code is None:
-            raise BuildError(
-                "bubblewrap could not make the sandbox, or was killed from outside",
-                code="E-BUILD-SANDBOX",
-                places=[*_last_lines(log), str(log)],
-            )
-        return code
+        if code is not None:
+            return code
+        last = _last_lines(log)
+        if last and last[0].startswith("bwrap: execvp "):
+            return 127  # as a shell says it of a program that is not there
+        raise BuildError(
+            "bubblewrap could not make the sandbox, or was killed from outside",
+            code="E-BUILD-SANDBOX",
+            places=[*last, str(log)],
+        )
 
     def _job(
         self,

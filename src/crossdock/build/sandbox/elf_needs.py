@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 from functools import cache
@@ -34,12 +35,13 @@ def needs_of(path: Path) -> Needs:
         with path.open("rb") as file:
             if file.read(4) != b"\x7fELF":
                 return Needs()
-            return _read(b"\x7fELF" + file.read())
-    except (OSError, struct.error, ValueError, IndexError):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _read(data)
+    except (OSError, struct.error, ValueError, IndexError, OverflowError):
         return Needs()
 
 
-def _read(data: bytes) -> Needs:
+def _read(data: mmap.mmap) -> Needs:
     wide, order = data[4] == _WIDE, "<" if data[5] == _LITTLE else ">"
     kind = data[4:6] + data[18:20]
     (offset,) = struct.unpack_from(order + ("Q" if wide else "I"), data, 32 if wide else 28)
@@ -62,4 +64,4 @@ def _read(data: bytes) -> Needs:
     if not pairs or not starts:
         return Needs(kind, interpreter)
     names = [starts[0] + value for tag, value in pairs if tag == _NEEDED]
-    return Needs(kind, interpreter, tuple(data[at : data.index(b"\0", at)].decode() for at in names))
+    return Needs(kind, interpreter, tuple(data[at : data.find(b"\0", at)].decode() for at in names))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+
+from crossdock.build.sandbox.places import check_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,10 @@ class Sandbox(ABC):
 
     def __init__(self, mounts: Sequence[Mount], limits: Limits) -> None:
         #: As the caller spells them, and with sources that no link leads away from now or later.
-        self.spelled = tuple(mounts)
-        self.mounts = tuple(replace(mount, source=mount.source.resolve()) for mount in mounts)
+        self.spelled = tuple(replace(mount, source=mount.source.absolute()) for mount in mounts)
+        check_places(self.spelled)
+        self.mounts = tuple(replace(mount, source=mount.source.resolve()) for mount in self.spelled)
+        check_places(self.mounts)
         self.limits = limits
 
     def inside(self, path: Path | str) -> str:
@@ -59,19 +63,3 @@ class Sandbox(ABC):
         its parent thread). Raises `BuildError`: E-BUILD-TIMEOUT, E-BUILD-MEMORY, E-BUILD-PROCESSES at a limit,
         E-BUILD-SANDBOX if the sandbox itself cannot be made.
         """
-
-
-def place_of(path: Path | str, mounts: Sequence[Mount]) -> str:
-    """Return where `path` of the host lies in the tree that `mounts` make; raises ValueError if nowhere."""
-    wanted = Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow a venv's links
-    best: tuple[int, str] | None = None
-    for mount in mounts:
-        for source in {Path(os.path.abspath(mount.source)), mount.source.resolve()}:  # noqa: PTH100
-            if wanted.is_relative_to(source):
-                rest = wanted.relative_to(source).as_posix()
-                place = mount.place if rest == "." else f"{mount.place.rstrip('/')}/{rest}"
-                if best is None or len(source.parts) > best[0]:
-                    best = (len(source.parts), place)
-    if best is None:
-        raise ValueError(f"{wanted} is in none of the sandbox's mounts")
-    return best[1]

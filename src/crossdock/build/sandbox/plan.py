@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from crossdock.build.sandbox.places import check_places, followed, outer_mount
 from crossdock.build.sandbox.view import host_view
-from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,14 +26,18 @@ _FILES = {
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "/etc/hostname": f"{HOSTNAME}\n",
 }
-#: What a download needs of the host: names of the network, and certificates.
+#: What a download needs of the host: names of the network, and certificates (not /etc/ssl/private).
 _NETWORK = (
     "/etc/resolv.conf",
     "/etc/hosts",
     "/etc/nsswitch.conf",
-    "/etc/ssl",
-    "/etc/pki",
-    "/etc/ca-certificates",
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/ca-certificates/extracted",
     "/usr/share/ca-certificates",
     "/usr/lib/ssl",
 )
@@ -77,6 +80,8 @@ def steps(
         *_scratch(scratch),
         *_mounted(mounts),
         *_hidden(hide, mounts),
+        # Root outside is root to /proc/sys in there too, whatever namespace it is in.
+        Step("seal", "/proc"),
         Step("seal", "/dev"),
         Step("seal", "/"),
     ]
@@ -129,58 +134,11 @@ def _mounted(mounts: Sequence[Mount]) -> Iterator[Step]:
 
 def _hidden(hide: Sequence[str], mounts: Sequence[Mount]) -> Iterator[Step]:
     for place in hide:
-        outer = _outer(place, mounts)
+        outer = outer_mount(place, mounts)
         if outer is None:
             continue
-        path = _followed(outer, place)
+        path = followed(outer, place)
         if path.is_dir():
             yield Step("empty", place)
         elif path.exists():
-            yield Step("show", place, os.devnull)
-
-
-def check_places(mounts: Sequence[Mount]) -> None:
-    """Refuse mounts that a build can lead elsewhere by a link that it leaves behind.
-
-    Two ways are closed: a place below a writable mount (bubblewrap makes missing mount points, and follows links when
-    it does), and a source below another mount's writable source. No build runs while this looks.
-    """
-    for mount in mounts:
-        for outer in mounts:
-            if outer is mount or not outer.writable:
-                continue
-            if mount.place.startswith(outer.place.rstrip("/") + "/"):
-                _followed(outer, mount.place)
-            if mount.source != outer.source and mount.source.is_relative_to(outer.source):
-                _walk(outer.source, mount.source.relative_to(outer.source).parts, mount.place)
-
-
-def _outer(place: str, mounts: Sequence[Mount]) -> Mount | None:
-    """Return the innermost mount around `place`."""
-    around = [mount for mount in mounts if place.startswith(mount.place.rstrip("/") + "/")]
-    return max(around, key=lambda mount: len(mount.place), default=None)
-
-
-def _followed(outer: Mount, place: str) -> Path:
-    """Return the host's path of `place`, which lies below `outer`; no link of a build is on the way."""
-    below = [part for part in place[len(outer.place.rstrip("/")) :].split("/") if part]
-    if not outer.writable:
-        return outer.source.joinpath(*below)
-    return _walk(outer.source, below, place)
-
-
-def _walk(start: Path, parts: Sequence[str], place: str) -> Path:
-    path = start
-    for part in parts:
-        path = path / part
-        try:
-            mode = path.lstat().st_mode
-        except FileNotFoundError:
-            continue
-        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-            raise BuildError(
-                f"`{place}` of the sandbox is no place to mount any more: a build has put something else there",
-                code="E-BUILD-SANDBOX",
-                places=[f"{path}: {stat.filemode(mode)}"],
-            )
-    return path
+            yield Step("text", place)
