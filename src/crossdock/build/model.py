@@ -54,7 +54,8 @@ class Sysroot:
 
     `directory` has `usr/include`, `usr/lib/TRIPLET` and `usr/share`, nothing of the C library itself. `floor` is the
     glibc of the release that the libraries were built on, `triplet` Debian's name of the architecture. `owners` gives
-    the package of each file below `directory`, by its path with forward slashes.
+    the package of each file below `directory`, by its path with forward slashes. `environment` are variables that
+    tell a build what it would ask of the target's programs and libraries; paths in them are the target's (`/usr/...`).
     """
 
     directory: Path
@@ -64,6 +65,7 @@ class Sysroot:
     floor: tuple[int, int] | None = None
     packages: tuple[SystemPackage, ...] = ()
     owners: Mapping[str, SystemPackage] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,6 +176,14 @@ def test_offline_an_old_answer_serves_and_none_is_told(world: World, tmp_path: P
         )
 
 
+def test_an_environment_speaks_of_this_sysroot(world: World, small: SmallArchive) -> None:
+    small.add("libhdf5-dev", Member("usr/include/hdf5.h", b""), version="1:1.10.6+repack-4+deb11u1")
+    small.publish()
+    sysroot = find_sysroot("h5py", linux(), NO_SETTINGS, world)
+    assert sysroot is not None
+    assert sysroot.environment == {"HDF5_DIR": f"/usr/lib/{TRIPLET}/hdf5/serial", "HDF5_VERSION": "1.10.6"}
+
+
 def test_a_release_that_is_not_known_is_refused(world: World) -> None:
     with pytest.raises(BuildError, match="no release of Debian") as caught:
         find_sysroot("psycopg2", linux(), replace(NO_SETTINGS, release="potato"), world)

@@ -12,6 +12,8 @@ asked      what the log of a failed build asked for
 
 from __future__ import annotations
 
+from crossdock.build.sysroot.asked import libraries_asked, library_hint
 from crossdock.build.sysroot.found import find_sysroot
+from crossdock.build.sysroot.headers import library_for_header, library_for_lib
 
-__all__ = ["find_sysroot"]
+__all__ = ["find_sysroot", "libraries_asked", "library_for_header", "library_for_lib", "library_hint"]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.build.model import Sysroot, SystemPackage
+from crossdock.build.sysroot.scripts import upstream
 from crossdock.build.sysroot.table import needs_of, triplet_of
 from crossdock.errors import FetchError, StoreError
 from crossdock.target.model import LibcKind, Os
 from crossdock.target.words import WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from crossdock.build.model import PackageSettings, World
     from crossdock.build.sysroot.releases import Chosen
@@ -52,7 +55,19 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
                 "with the target's libraries by `--sysroot` if it does not build"
             )
         return None
-    return debian_sysroot(libraries, architecture, world, release=settings.release)
+    found = debian_sysroot(libraries, architecture, world, release=settings.release)
+    return found if needs is None else replace(found, environment=_environment(needs.environment, found))
+
+
+def _environment(wanted: Mapping[str, str], sysroot: Sysroot) -> dict[str, str]:
+    """Return the variables of the table with the sysroot's triplet and versions in them."""
+    versions = {one.name: upstream(one.version) for one in sysroot.packages}
+    return {
+        name: re.sub(r"\{version:([^}]+)\}", lambda found: versions[found[1]], value).replace(
+            "{triplet}", sysroot.triplet
+        )
+        for name, value in wanted.items()
+    }
 
 
 def debian_sysroot(
