@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crossdock.cli import debian
+from crossdock.cli import mirrors
 from crossdock.cli.image_session import ImageSession
 from crossdock.errors import FetchError, UsageError
 from crossdock.net.debian.chosen import PackageSet
@@ -26,13 +26,13 @@ THIRD = {
 @pytest.fixture
 def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "sources.list.d").mkdir()
-    monkeypatch.setattr(debian, "_APT", tmp_path)
-    monkeypatch.setattr(debian, "_keyring", lambda name: name.encode())
+    monkeypatch.setattr(mirrors, "_APT", tmp_path)
+    monkeypatch.setattr(mirrors, "_keyring", lambda name: name.encode())
     return tmp_path
 
 
-def mirrors(suite: str, **options: Any) -> list[tuple[str, str]]:
-    found = debian._archives(ImageSession(options), suite)
+def found_mirrors(suite: str, **options: Any) -> list[tuple[str, str]]:
+    found = mirrors.archives_of_suite(ImageSession(options), suite)
     return [(one.mirror, one.suite) for one in found]
 
 
@@ -40,7 +40,7 @@ def test_a_third_party_whose_suite_has_the_same_name_is_not_asked(apt: Path) -> 
     for name, text in THIRD.items():
         (apt / "sources.list.d" / name).write_text(text)
     (apt / "sources.list.d" / "debian.list").write_text(DEBIAN)
-    assert mirrors("bookworm") == [
+    assert found_mirrors("bookworm") == [
         ("http://mirror.invalid/debian", "bookworm"),
         ("http://mirror.invalid/debian-security", "bookworm-security"),
     ]
@@ -49,7 +49,7 @@ def test_a_third_party_whose_suite_has_the_same_name_is_not_asked(apt: Path) -> 
 def test_another_suite_is_looked_for_at_the_same_mirrors(apt: Path) -> None:
     (apt / "sources.list").write_text(DEBIAN)
     (apt / "sources.list.d" / "docker.list").write_text(THIRD["docker.list"])
-    found = mirrors("trixie")
+    found = found_mirrors("trixie")
     assert ("http://mirror.invalid/debian", "trixie") in found
     assert ("http://mirror.invalid/debian-security", "trixie-security") in found
     assert not any("other" in mirror for mirror, _suite in found)
@@ -57,7 +57,7 @@ def test_another_suite_is_looked_for_at_the_same_mirrors(apt: Path) -> None:
 
 def test_a_mirror_of_ones_own_with_a_key_of_its_own_is_taken_where_there_is_no_other(apt: Path) -> None:
     (apt / "sources.list").write_text("deb [signed-by=/k/us.gpg] http://ours.invalid/deb bookworm main\n")
-    (archive,) = debian._archives(ImageSession({}), "bookworm")
+    (archive,) = mirrors.archives_of_suite(ImageSession({}), "bookworm")
     assert (archive.mirror, archive.keys) == ("http://ours.invalid/deb", (b"/k/us.gpg",))
 
 
@@ -69,14 +69,14 @@ def test_a_named_mirror_comes_before_apt(apt: Path, monkeypatch: pytest.MonkeyPa
         ("http://a.invalid/debian", "bookworm-updates"),
         ("http://a.invalid/debian-security", "bookworm-security"),
     ]
-    assert mirrors("bookworm", debian_mirror=named) == wanted
+    assert found_mirrors("bookworm", debian_mirror=named) == wanted
     monkeypatch.setenv("CROSSDOCK_DEBIAN_MIRROR", named)
-    assert mirrors("bookworm") == wanted
+    assert found_mirrors("bookworm") == wanted
 
 
 def test_a_keyring_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.gpg"):
-        debian._keyring(str(tmp_path / "gone.gpg"))
+        mirrors._keyring(str(tmp_path / "gone.gpg"))
 
 
 @pytest.mark.parametrize(

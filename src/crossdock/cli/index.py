@@ -68,7 +68,8 @@ def default_index_of(settings: IndexSettings) -> str:
     return default_index(Path(uv_program()), python=Path(sys.executable), settings=settings)
 
 
-def _index(session: Session) -> Index:
+def index_of(session: Session) -> Index:
+    """Return the package index that uv's and pip's settings and the options name."""
     from crossdock.net.families import IndexSource
     from crossdock.net.index import Index
 
@@ -87,7 +88,7 @@ def project_files(session: Session) -> Callable[[str], tuple[ProjectFile, ...]]:
     @functools.cache
     def files_of(name: str) -> tuple[ProjectFile, ...]:
         if not index:
-            index.append(_index(session))
+            index.append(index_of(session))
         return index[0].files(name)
 
     return files_of
