@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def server(listener: socket.socket) -> Iterator[socket.socket]:
     def serve() -> None:
         while not stopped.is_set():
             connection, _ = listener.accept()
-            with connection:
+            with connection, suppress(OSError):  # the other side may be gone
                 connection.sendall(b"hello")
 
     thread = threading.Thread(target=serve, daemon=True)
