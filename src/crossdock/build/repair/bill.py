@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: PEP 770: any file below `sboms`, its type by its ending.
 _BILL = "sboms/crossdock.cdx.json"
 _ENDS = re.compile(rb"\r?\n(?=\r?\n|\Z)")
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "dev.crossdock.sbom")
 #: The first core metadata with License-File (PEP 639).
 _LICENSE_FILE = (2, 4)
 
@@ -87,9 +88,7 @@ def add_bill(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> 
         "components": components,
         "dependencies": [{"ref": "wheel", "dependsOn": sorted(one["bom-ref"] for one in components)}],
     }
-    document["serialNumber"] = (
-        f"urn:uuid:{uuid.UUID(bytes=sha256(canonical_json(document)).digest()[:16], version=8)}"
-    )
+    document["serialNumber"] = f"urn:uuid:{uuid.uuid5(_NAMESPACE, canonical_json(document).decode())}"
     contents.put(WheelMember(f"{contents.dist_info}/{_BILL}", canonical_json(document)))
 
 

@@ -16,25 +16,19 @@ from crossdock.build.canonical import WheelMember
 from crossdock.build.repair.elfpatch import patched
 from crossdock.build.repair.job import Grafted
 from crossdock.build.repair.places import Place, place_of, relative_rpath
+from crossdock.build.repair.promises import Promises
 from crossdock.build.repair.sysrooted import Libraries, Library
 from crossdock.errors import BuildError
-from crossdock.inspect.facts import Kind, split_version
-from crossdock.inspect.policy import is_driver, policy_for, provider_of, system_package_of
+from crossdock.inspect.facts import Kind
+from crossdock.inspect.policy import system_package_of
 from crossdock.inspect.shipment import machines_for
-from crossdock.target.model import Libc, LibcKind, Os
+from crossdock.target.model import Os
 
 if TYPE_CHECKING:
     from crossdock.build.repair.job import RepairJob
     from crossdock.build.repair.survey import Contents, Found, Survey
-    from crossdock.inspect.facts import Image
-    from crossdock.inspect.policy import Policy
 
 _LIBPYTHON = re.compile(r"libpython3[\w.]*\.so(\..*)?")
-_LOADERS = ("ld-linux", "ld64.so", "ld-musl-")
-#: Never twice in one process: exceptions and the unwinder cross from one module to another through these.
-_RUNTIME = ("libstdc++.so.", "libgcc_s.so.")
-#: musl's loader takes these names for itself (ldso/dynlink.c, load_library).
-_MUSL_ITSELF = tuple(f"lib{name}." for name in ("c", "pthread", "rt", "m", "dl", "util", "xnet"))
 _HASH = 8
 
 
@@ -57,10 +51,9 @@ class _Graft:
 
     def __init__(self, survey: Survey, contents: Contents, job: RepairJob) -> None:
         self.survey, self.contents, self.job = survey, contents, job
-        target = job.target
-        self.policy: Policy = policy_for(target.libc or Libc(LibcKind.GLIBC, 2, 5), target.arch)
-        self.musl = target.libc is not None and target.libc.kind is LibcKind.MUSL
-        self.libraries = None if job.sysroot is None else Libraries(job.sysroot, machines_for(target))
+        machines = machines_for(job.target)
+        self.libraries = None if job.sysroot is None else Libraries(job.sysroot, machines)
+        self.promises = Promises(job.target, survey.shipment, self.libraries)
         self.taken: dict[str, tuple[Library, str]] = {}
         self.roots: dict[str, set[str]] = {}
         self.missing: list[tuple[str, str]] = []
@@ -91,7 +84,7 @@ class _Graft:
             elif _LIBPYTHON.fullmatch(base) and one.file.binary.kind is Kind.SHARED:
                 # PEP 513: the interpreter has these symbols itself, and a static one has no such library.
                 remove.append(library)
-            elif not self._promised(base, image) and not self._beside(place, rpath, base):
+            elif not self.promises.keep(base, image) and not self._beside(place, rpath, base):
                 new = self._take(base, one.name)
                 if new is not None:
                     replace[library] = new
@@ -133,33 +126,7 @@ class _Graft:
         """Whether a library is looked for in another package's directory, and is none of the sysroot."""
         tops = {inner.partition("/")[0] for root, inner in self.paths if root == place.root}
         elsewhere = any(place.resolve(entry).partition("/")[0] not in {*tops, "."} for entry in rpath)
-        return elsewhere and not self._in_sysroot(base)
-
-    def _in_sysroot(self, library: str) -> bool:
-        return self.libraries is not None and self.libraries.find(library) is not None
-
-    def _promised(self, library: str, image: Image) -> bool:
-        """Whether the target has the library itself, in the version asked for, or another package brings it."""
-        if library.startswith(_LOADERS) or is_driver(Os.LINUX, library):
-            return True
-        if self.musl and library.startswith(_MUSL_ITSELF):
-            return True
-        if self.survey.shipment.named(library) is not None:
-            return True
-        if library not in self.policy.libraries:
-            return provider_of(Os.LINUX, library) is not None and not self._in_sysroot(library)
-        if library.startswith(_RUNTIME):
-            return True
-        return self._new_enough(library, image) or not self._in_sysroot(library)
-
-    def _new_enough(self, library: str, image: Image) -> bool:
-        for need in image.versions:
-            prefix, number = split_version(need.version)
-            limit = self.policy.newest.get(prefix.partition("_")[0])
-            # Too new a glibc is no matter of a graft: the floor is checked when all is in.
-            if need.library == library and prefix != "GLIBC" and limit is not None and number > limit:
-                return False
-        return True
+        return elsewhere and not self.promises.in_sysroot(base)
 
     def _take(self, soname: str, needed_by: str) -> str | None:
         """Take a library of the sysroot, and all that it needs; return its new name, None if it is nowhere."""
@@ -174,19 +141,9 @@ class _Graft:
         new = f"{stem}-{sha256(library.content).hexdigest()[:_HASH]}.so{ending}"
         self.taken[soname] = library, new
         for needed in library.image.needed:
-            if not self._promised_to(needed, library):
+            if not self.promises.keep_for_graft(needed, library.image):
                 self._take(needed, f"{soname} of {_owner(library)}")
         return new
-
-    def _promised_to(self, needed: str, library: Library) -> bool:
-        # What the wheel has under that name is not what this library was linked with.
-        if (
-            needed not in self.policy.libraries
-            and not is_driver(Os.LINUX, needed)
-            and self._in_sysroot(needed)
-        ):
-            return False
-        return self._promised(needed, library.image)
 
     def refuse_missing(self) -> None:
         """Refuse the wheel if a library was not found."""
