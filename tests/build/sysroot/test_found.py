@@ -177,7 +177,7 @@ def test_offline_an_old_answer_serves_and_none_is_told(world: World, tmp_path: P
 
 
 def test_an_environment_speaks_of_this_sysroot(world: World, small: SmallArchive) -> None:
-    small.add("libhdf5-dev", Member("usr/include/hdf5.h", b""), version="1:1.10.6+repack-4+deb11u1")
+    small.add("libhdf5-dev", Member("usr/include/hdf5.h", b""), version="1.10.6+repack-4+deb11u1")
     small.publish()
     sysroot = find_sysroot("h5py", linux(), NO_SETTINGS, world)
     assert sysroot is not None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossdock.build.sysroot.table import table
 
@@ -27,6 +27,16 @@ class _Section:
     offset: int
     size: int
     link: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Symbol:
+    """A dynamic symbol: its place, its name's place, and the index of its version."""
+
+    name: str
+    place: int
+    text: int
+    version: int
 
 
 class _Elf:
@@ -51,34 +61,55 @@ class _Elf:
     def linked(self, section: _Section) -> _Section:
         return self._sections[section.link][1]
 
-    def text(self, strings: _Section, at: int) -> bytes:
+    def text(self, strings: _Section, at: int) -> str:
         begin = strings.offset + at
-        return self.data[begin : self.data.index(b"\0", begin)]
+        return self.data[begin : self.data.index(b"\0", begin)].decode("latin-1")
 
-    def needs(self, section: _Section) -> Iterator[tuple[int, int]]:
-        """Yield (offset of the file's name, offset of the record) of each version needed (LSB 5, 10.7.3)."""
+    def needs(self, section: _Section) -> Iterator[int]:
+        """Yield where the record of each version lies that is needed of any library (LSB 5, 10.7.3)."""
         at = section.offset
         while True:
-            _version, count, file, first, following = struct.unpack_from(f"{self.order}HHIII", self.data, at)
+            _version, count, _file, first, following = struct.unpack_from(f"{self.order}HHIII", self.data, at)
             inner = at + first
             for _ in range(count):
-                yield file, inner
+                yield inner
                 inner += struct.unpack_from(f"{self.order}12xI", self.data, inner)[0]
             if not following:
                 return
             at += following
 
-    def symbols(self) -> Iterator[tuple[bytes, int]]:
-        """Yield each dynamic symbol's name with the index of its version."""
+    def symbols(self) -> Iterator[_Symbol]:
+        """Yield the dynamic symbols with the indexes of their versions."""
         symbols, versions = self.section(_DYNSYM), self.section(_VERSYM)
         if symbols is None or versions is None:
             return
         size = 24 if self.wide else 16
         strings = self.linked(symbols)
         for number in range(symbols.size // size):
-            (name,) = struct.unpack_from(f"{self.order}I", self.data, symbols.offset + number * size)
+            place = symbols.offset + number * size
+            (name,) = struct.unpack_from(f"{self.order}I", self.data, place)
             (index,) = struct.unpack_from(f"{self.order}H", self.data, versions.offset + number * 2)
-            yield self.text(strings, name), index & _VERSION_INDEX
+            yield _Symbol(self.text(strings, name), place, strings.offset + name, index & _VERSION_INDEX)
+
+    def can_rename(self, symbol: _Symbol) -> bool:
+        """Tell whether the older name fits: it ends the newer, or may be written over it."""
+        other = older_name(symbol.name)
+        return symbol.name.endswith(other) or not self.data[symbol.text - 1]
+
+    def rename(self, symbol: _Symbol, changed: bytearray) -> None:
+        """Give a symbol its older name; hash tables have what a library defines, and it defines none of these."""
+        other = older_name(symbol.name)
+        if symbol.name.endswith(other):
+            (name,) = struct.unpack_from(f"{self.order}I", self.data, symbol.place)
+            struct.pack_into(f"{self.order}I", changed, symbol.place, name + len(symbol.name) - len(other))
+        else:
+            end = symbol.text + len(symbol.name)
+            changed[symbol.text : end] = other.encode().ljust(len(symbol.name), b"\0")
+
+
+def older_name(name: str) -> str:
+    """Return what a function of the C library was called before, its name where that did not change."""
+    return str(table()["lowered"]["renamed"].get(name, name))
 
 
 def lowered(data: bytes, architecture: str) -> bytes | None:
@@ -86,33 +117,35 @@ def lowered(data: bytes, architecture: str) -> bytes | None:
 
     None where nothing can be lowered: another version is needed for more than those functions, or `data` is no ELF.
     """
-    rules: dict[str, Any] = table()["lowered"]
-    base = rules["oldest"].get(architecture)
-    if base is None or data[:4] != b"\x7fELF":
+    oldest = table()["lowered"]["oldest"].get(architecture)
+    if oldest is None or data[:4] != b"\x7fELF":
         return None
     try:
-        return _lowered(_Elf(data), base.encode(), rules["functions"])
+        return _lowered(_Elf(data), oldest.encode())
     except (struct.error, ValueError, IndexError):
         return None  # Broken, or of a form that Debian's have not: left as it is.
 
 
-def _lowered(elf: _Elf, base: bytes, functions: dict[str, list[str]]) -> bytes | None:
+def _lowered(elf: _Elf, oldest: bytes) -> bytes | None:
     section = elf.section(_VERNEED)
-    if section is None:
+    if section is None or not elf.wide:
         return None
     strings = elf.linked(section)
-    place = elf.data.find(b"\0" + base + b"\0", strings.offset, strings.offset + strings.size)
+    place = elf.data.find(b"\0" + oldest + b"\0", strings.offset, strings.offset + strings.size)
     if place < 0:
         return None
-    used: dict[int, set[bytes]] = {}
-    for name, index in elf.symbols():
-        used.setdefault(index, set()).add(name)
+    used: dict[int, list[_Symbol]] = {}
+    for symbol in elf.symbols():
+        used.setdefault(symbol.version, []).append(symbol)
     changed = bytearray(elf.data)
-    for file, record in elf.needs(section):
+    for record in elf.needs(section):
         _hash, _flags, index, name = struct.unpack_from(f"{elf.order}IHHI", elf.data, record)
-        allowed = {one.encode() for one in functions.get(elf.text(strings, name).decode("latin-1"), ())}
-        if elf.text(strings, file) == b"libm.so.6" and allowed and used.get(index, set()) <= allowed:
-            struct.pack_into(f"{elf.order}I", changed, record, _elf_hash(base))
+        allowed = table()["lowered"]["functions"].get(elf.text(strings, name), ())
+        mine = used.get(index, [])
+        if allowed and all(symbol.name in allowed and elf.can_rename(symbol) for symbol in mine):
+            for symbol in mine:
+                elf.rename(symbol, changed)
+            struct.pack_into(f"{elf.order}I", changed, record, _elf_hash(oldest))
             struct.pack_into(f"{elf.order}I", changed, record + 8, place + 1 - strings.offset)
     return None if changed == elf.data else bytes(changed)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossdock.net.debian.chosen import PinnedPackage
 
 #: Raised when the same packages would be laid out otherwise.
-FORMAT = 3
+FORMAT = 4
 #: Beside `usr`: whose each file is, and what it holds.
 MANIFEST = "crossdock-sysroot.json"
 #: Beside headers and the architecture's libraries. A whole directory of documents may be a link to another package's.
