@@ -25,9 +25,9 @@ _FORMAT = 1
 #: The programs that are kept, all of them run by the starters.
 PROGRAMS = ("cargo", "rustc")
 #: Below usr/lib: shared libraries, and Rust's own directory.
-_KEPT = re.compile(r"usr/lib/(?:rustlib/.*|[^/]+/[^/]+\.so(?:\.[^/]*)?|[^/]*ld[^/]*\.so[^/]*)")
+_KEPT = re.compile(r"usr/lib/(?:rustlib/.*|[^/]+/[^/]+\.so(?:\.[^/]*)?)")
 #: Suites before the merge of /usr have these, or their files may be read so.
-_MERGED = ("bin/", "lib/", "lib64/")
+_MERGED = ("bin/", "lib/")
 
 #: The dynamic linker of the tree runs the program with the tree's libraries. None of this is in the environment, where
 #: programs that cargo starts would see it. The second word is what the program takes for its own name.

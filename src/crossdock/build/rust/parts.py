@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from crossdock.target.model import Target
 
 _RUST, _CRATES, _HOME = "/rust", "/crates", "cargo"
+#: PyO3 runs the module by itself and looks at the prefix, which no Python for another machine has here.
+_COMPLETED = 'build_time_vars.setdefault("prefix", "/usr")\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +51,14 @@ def prepare_rust(
     *,
     work: Path,
     scratch: Path,
+    described: Path,
     log: Path,
     by_place: bool,
 ) -> RustParts | None:
     """Get the compiler and the crates for an unpacked project; None if it builds nothing of Rust.
 
-    `work` is the build's own directory, `plan.places.build` inside; `by_place` tells whether mounts have names of their
-    own. Raise `BuildError` (E-BUILD-RUST, E-BUILD-CRATES) or `FetchError`.
+    `work` is the build's own directory, `plan.places.build` inside; `described` has the module of the target's sysconfig
+    variables, and `by_place` tells whether mounts have names of their own. Raise `BuildError` (E-BUILD-RUST, E-BUILD-CRATES) or `FetchError`.
     """
     crates = find_crates(project, system)
     if crates is None:
@@ -65,7 +68,9 @@ def prepare_rust(
     mounts = [Mount(source=directory, place=_RUST)]
     place = _RUST if by_place else str(directory)
     home = work / _HOME
-    home.mkdir()
+    (home / "python").mkdir(parents=True)
+    for module in described.glob("_sysconfigdata*.py"):
+        (home / "python" / module.name).write_text(module.read_text("utf-8") + _COMPLETED, encoding="utf-8")
     facts: dict[str, Any] = {"compiler": rust.key()}
     remaps: dict[str, str] = {}
     if not crates.own_sources:
@@ -81,9 +86,10 @@ def prepare_rust(
         facts["crates"] = {"locks": vendored.digest, "pinned": vendored.pinned}
         remaps[at] = "crates"
     remaps |= {f"{plan.places.build}/{_HOME}": "cargo", plan.places.build: ".", place: "rust"}
+    variables = rust_variables(rust, plan, place=place, home=f"{plan.places.build}/{_HOME}", remaps=remaps)
     return RustParts(
         mounts=tuple(mounts),
-        variables=rust_variables(rust, plan, place=place, home=f"{plan.places.build}/{_HOME}", remaps=remaps),
+        variables=variables,
         path=(f"{place}/bin",),
         facts={"rust": facts},
         key=rust.key(),

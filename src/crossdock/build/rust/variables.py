@@ -30,7 +30,7 @@ def rust_variables(
         "CARGO_BUILD_TARGET": rust.triple,
         **_linkers(rust, plan, remaps),
         **_compilers(rust, plan),
-        **_python(plan),
+        **_python(plan, home),
         "PKG_CONFIG_ALLOW_CROSS": "1",
         # A library of the sysroot goes into the module where Debian has the archive of it.
         "OPENSSL_STATIC": "1",
@@ -72,12 +72,12 @@ def _compilers(rust: Rust, plan: Plan) -> dict[str, str]:
     return found
 
 
-def _python(plan: Plan) -> dict[str, str]:
+def _python(plan: Plan, home: str) -> dict[str, str]:
     version = plan.target.python.version
     suffix = "t" if plan.target.python.free_threaded else ""
     return {
         "PYO3_CROSS": "1",
-        "PYO3_CROSS_LIB_DIR": f"{plan.places.target}/lib",
+        "PYO3_CROSS_LIB_DIR": f"{home}/python",
         "PYO3_CROSS_PYTHON_VERSION": f"{version[0]}.{version[1]}{suffix}",
         "PYO3_CROSS_PYTHON_IMPLEMENTATION": "CPython",
     }
