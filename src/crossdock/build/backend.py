@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -245,9 +246,7 @@ class _Runner:
             inside(self._place / "control"),
         ]
         extra = {
-            name: os.pathsep.join(inside(part) for part in value.split(os.pathsep))
-            if name.endswith("_PATH")
-            else value
+            name: json.dumps([inside(path) for path in json.loads(value)]) if name.endswith("_JSON") else value
             for name, value in (extra_environ or {}).items()
         }
         status = self._sandbox.run(
@@ -258,8 +257,10 @@ class _Runner:
         )
         if status:
             raise subprocess.CalledProcessError(status, command)
-        answer = _read_answer(self._place / "control" / "output.json")
-        (Path(control) / "output.json").write_bytes(answer)
+        answer = json.loads(_read_answer(self._place / "control" / "output.json"))
+        # Python's warnings of the backend: whoever wants them reads the log.
+        answer.pop("warnings", None)
+        (Path(control) / "output.json").write_text(json.dumps(answer))
 
 
 def _read_answer(path: Path) -> bytes:

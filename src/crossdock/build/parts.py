@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 #: pkg-config for this machine, from the package index: few hosts have one, and none is needed.
 _PKGCONF = "3.0.7.post0"
 
+_CXX_SUFFIXES = frozenset({".cc", ".cpp", ".cxx", ".hpp", ".hxx", ".hh", ".c++"})
+#: In setup.py and Cython (`language="c++"`), in meson.build (`project('x', 'c', 'cpp')`).
+_CXX_WORDS = (b"c++", b"'cpp'", b'"cpp"')
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -113,13 +117,28 @@ def gather_parts(
         sysroot=sysroot,
         sysconfigdata=module,
         platform=platform_tag(target),
-        warm=warm_cache(world, plan.zig_target, plan.machine),
+        warm=warm_cache(world, plan.zig_target, plan.machine, cxx=uses_cxx(project)),
         mounts=tuple(mounts),
         by_place=by_place,
         path=(),
         variables={},
         facts={},
     )
+
+
+def uses_cxx(project: Path) -> bool:
+    """Tell whether a source tree seems to compile C++: then libc++ had better be there. A wrong no costs time only."""
+    for path in project.rglob("*"):
+        if path.suffix in _CXX_SUFFIXES or path.name == "CMakeLists.txt":
+            return True
+        if path.suffix in {".pyx", ".pxd"} or path.name in {"setup.py", "meson.build", "Cargo.toml"}:
+            try:
+                text = path.read_bytes()
+            except OSError:
+                continue
+            if any(word in text for word in _CXX_WORDS):
+                return True
+    return False
 
 
 def _plan(

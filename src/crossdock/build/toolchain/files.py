@@ -60,6 +60,9 @@ def cmake_toolchain(plan: Plan) -> str:
         'set(CMAKE_STRIP "%s" CACHE FILEPATH "" FORCE)' % tools["STRIP"],
         f'set(PKG_CONFIG_EXECUTABLE "{plan.bin}/pkg-config" CACHE FILEPATH "")',
     ]
+    # FindPython asks the interpreter through it (policy CMP0190), and that is one of this machine which answers as the
+    # target. A program for the target cannot be run by it either: then try_run() says so and the build goes on.
+    lines.append(f'set(CMAKE_CROSSCOMPILING_EMULATOR "{places.tools}/env")')
     for tool in ("AR", "RANLIB"):
         lines += [
             f'set(CMAKE_{kind}{tool} "{tools[tool]}" CACHE FILEPATH "" FORCE)'

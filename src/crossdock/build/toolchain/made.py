@@ -232,14 +232,19 @@ def build_variables(plan: Plan, *, sysconfigdata: str, platform: str) -> dict[st
 
 def identity(plan: Plan) -> Mapping[str, Any]:
     """Return what of a toolchain decides a wheel's bytes, JSON-ready: not where it lies nor who runs it."""
-    programs = b"".join(path.read_bytes() for path in sorted(_PROGRAM.glob("*.py")))
     return {
         "target": plan.zig_target,
         "machine": list(plan.machine),
         "link": list(plan.link),
         "libraries": [[name, list(words)] for name, words in plan.libraries],
-        "programs": hashlib.sha256(programs).hexdigest()[:16],
+        "programs": programs(),
     }
+
+
+def programs() -> str:
+    """Return a hash over our own programs of a toolchain: what they tell zig decides a wheel's bytes."""
+    content = b"".join(path.read_bytes() for path in sorted(_PROGRAM.glob("*.py")))
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def copy_cache(warm: Path, place: Path) -> None:

@@ -23,13 +23,10 @@ _WARM_FORM = 1
 #: The wheels of that release for all hosts, by SHA-256. Source: the package index, read 2026-11-22.
 _HASHES_FILE = Path(__file__).with_name("ziglang_hashes.txt")
 
-#: Every optimization level that needs runtime libraries of its own, and what they are warmed up with.
-_WARM_LINKS = (
-    ("cc", "warm.c", ("-shared", "-fPIC")),
-    ("cc", "main.c", ()),
-    ("c++", "warm.cc", ("-shared", "-fPIC")),
-    ("c++", "main.cc", ()),
-)
+#: What is compiled and linked, so that zig makes what every other link needs: a library and a program.
+_WARM_C = (("cc", "warm.c", ("-shared", "-fPIC")), ("cc", "main.c", ()))
+#: libc++ takes fifteen times as long as all the rest.
+_WARM_CXX = (*_WARM_C, ("c++", "warm.cc", ("-shared", "-fPIC")), ("c++", "main.cc", ()))
 _SOURCES = {
     "warm.c": '#include <stdio.h>\n#include <math.h>\nint f(double x) { return printf("%f", pow(x, x)); }\n',
     "main.c": "int main(void) { return 0; }\n",
@@ -80,11 +77,11 @@ def zig_program(world: World) -> Path:
     return _program(zig_directory(world.store, world.tools).parent)
 
 
-def warm_cache(world: World, target: str, machine: tuple[str, ...] = ()) -> Path:
+def warm_cache(world: World, target: str, machine: tuple[str, ...] = (), *, cxx: bool) -> Path:
     """Return a directory with zig's runtime libraries for `target`, to be copied as a build's own cache.
 
     zig compiles the C library's start files, compiler-rt, libunwind and libc++ inside the first command that needs
-    them, a minute of work. That is done here, once. A build gets a copy, since it may write into its own.
+    them, with C++ (`cxx`) a minute of work. That is done here, once. A build gets a copy, since it may write into its own.
     """
     zig = zig_program(world)
 
@@ -93,7 +90,7 @@ def warm_cache(world: World, target: str, machine: tuple[str, ...] = ()) -> Path
             work = Path(name)
             for file, text in _SOURCES.items():
                 (work / file).write_text(text)
-            for tool, source, flags in _WARM_LINKS:
+            for tool, source, flags in _WARM_CXX if cxx else _WARM_C:
                 _warm(
                     zig, [tool, "-target", target, "-fno-sanitize=all", *machine, *flags], work, source, place
                 )
@@ -101,7 +98,7 @@ def warm_cache(world: World, target: str, machine: tuple[str, ...] = ()) -> Path
         shutil.rmtree(place / "z", ignore_errors=True)
         shutil.rmtree(place / "tmp", ignore_errors=True)
 
-    key = f"{_WARM_FORM} {VERSION} {target} {' '.join(machine)}"
+    key = f"{_WARM_FORM} {VERSION} {target} {' '.join(machine)}{' c++' if cxx else ''}"
     return world.store.tree("zig-cache", key, make, prove=lambda place: (place / "o").is_dir())
 
 

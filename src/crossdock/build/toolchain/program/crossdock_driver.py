@@ -33,7 +33,13 @@ _LINKER_DROPPED_STARTS = (
     "--sort-section", "--build-id", "-headerpad", "--out-implib", "--output-def", "-z,pack-relative-relocs",
     "--no-insert-timestamp", "--insert-timestamp", "--major-image-version", "--minor-image-version",
 )  # fmt: skip
-# Of these the value is a word of its own.
+# Options whose value is a word of its own: those that are handed on, and those that are dropped with it.
+_LINKER_TAKES = {
+    "-soname": "-soname", "--soname": "-soname", "-h": "-soname", "-install_name": "-install_name",
+    "--version-script": "--version-script", "-exported_symbols_list": "-exported_symbols_list",
+    "-dynamic-linker": "--dynamic-linker", "--dynamic-linker": "--dynamic-linker", "-e": "-e", "--entry": "-e",
+    "-undefined": "-undefined",
+}  # fmt: skip
 _LINKER_WITH_VALUE = {"-rpath-link", "--rpath-link", "-Map", "--exclude-libs", "-plugin", "-plugin-opt", "-T"}
 _Z_DROPPED = {
     "defs",
@@ -217,22 +223,20 @@ def _host_words(words):
 def filtered(words, *, host=False):
     """Return a gcc or clang command's words as zig takes them for the target; `host`: for this machine."""
     kept = []
-    rest = iter(words)
+    rest = iter(_linker_words_together(words))
     for word in rest:
-        if word in _DROPPED or word.startswith(_DROPPED_STARTS):
+        if isinstance(word, list):
+            kept += _linker(word)
+        elif word in _DROPPED or word.startswith(_DROPPED_STARTS):
             continue
-        if word in _DROPPED_WITH_VALUE:
+        elif word in _DROPPED_WITH_VALUE or word == "-u":
             next(rest, None)
         elif word in ("-bundle", "-mdll", "-dynamiclib"):
             kept.append("-shared")
         elif word == "-undefined":
             kept += [word, next(rest, "")]
-        elif word == "-u":
-            next(rest, None)
-        elif word == "-Xlinker":
-            kept += _linker([next(rest, "")], rest)
-        elif word.startswith("-Wl,"):
-            kept += _linker(word[4:].split(","), iter(()))
+        elif word == "-z":
+            kept += _linker([word, next(rest, "")])
         elif word in _DIRECTORIES:
             place = _place(next(rest, ""), host=host)
             kept += [word, place] if place else []
@@ -249,14 +253,32 @@ def filtered(words, *, host=False):
     return kept
 
 
-def _linker(parts, rest):
+def _linker_words_together(words):
+    """Return the words with those for the linker as lists: `-Wl,-z -Wl,relro` is one option with its value."""
+    found = []
+    rest = iter(words)
+    for word in rest:
+        if word.startswith("-Wl,"):
+            parts = word[4:].split(",")
+        elif word == "-Xlinker":
+            parts = [next(rest, "")]
+        else:
+            found.append(word)
+            continue
+        if found and isinstance(found[-1], list):
+            found[-1] += parts
+        else:
+            found.append(parts)
+    return found
+
+
+def _linker(parts):
     """Translate what `-Wl,` and `-Xlinker` hand to the linker."""
     kept = []
     words = iter(parts)
     for word in words:
         if word in _LINKER_WITH_VALUE:
-            if next(words, None) is None:
-                _skip(rest)
+            next(words, None)
         elif word == "-z":
             value = next(words, "")
             if value not in _Z_DROPPED:
@@ -268,21 +290,13 @@ def _linker(parts, rest):
         elif word.startswith(("-rpath=", "--rpath=")):
             if "=$ORIGIN" in word:
                 kept.append("-Wl," + word)
-        elif word in ("-soname", "--soname", "-h", "-install_name", "--version-script", "-exported_symbols_list",
-                      "-dynamic-linker", "--dynamic-linker", "-e", "--entry", "-m", "-undefined"):  # fmt: skip
-            flag = {"-h": "-soname"}.get(word, word)
-            value = next(words, "")
-            if word != "-m":
-                kept.append(f"-Wl,{flag},{value}" if value else f"-Wl,{flag}")
+        elif word in _LINKER_TAKES:
+            kept.append(f"-Wl,{_LINKER_TAKES[word]},{next(words, '')}")
+        elif word == "-m":
+            next(words, None)
         elif word not in _LINKER_DROPPED and not word.startswith(_LINKER_DROPPED_STARTS):
             kept.append("-Wl," + word)
     return kept
-
-
-def _skip(rest):
-    """Pass over the value of a linker option that came by two -Xlinker."""
-    if next(rest, None) == "-Xlinker":
-        next(rest, None)
 
 
 def _library(name):
