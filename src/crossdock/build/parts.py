@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.build.hosted import python_mounts
+from crossdock.build.rust import prepare_rust
 from crossdock.build.sandbox import Limits, Mount, open_sandbox, plain_tools
 from crossdock.build.sandbox.bubblewrap import find as find_bubblewrap
 from crossdock.build.shim import shim_text
@@ -53,7 +54,7 @@ class Parts:
     sysroot: Sysroot | None
     sysconfigdata: str
     platform: str
-    warm: Path
+    warm: tuple[Path, ...]
     mounts: tuple[Mount, ...]
     by_place: bool
     path: tuple[str, ...]
@@ -110,6 +111,21 @@ def gather_parts(
     mounts += python_mounts(python)
     if sysroot is not None:
         mounts.append(Mount(source=sysroot.directory, place=places.sysroot))
+    rust = prepare_rust(
+        project,
+        system,
+        plan,
+        world,
+        work=scratch / "build",
+        scratch=scratch,
+        described=described / "lib",
+        log=build.log,
+        by_place=by_place,
+    )
+    warm = [warm_cache(world, plan.zig_target, plan.machine, cxx=uses_cxx(project))]
+    if rust is not None and plan.host_target != plan.zig_target:
+        # What cargo compiles for this machine, the build's own programs, is linked by zig too.
+        warm.append(warm_cache(world, plan.host_target, cxx=False))
     return Parts(
         build=build,
         plan=plan,
@@ -117,12 +133,12 @@ def gather_parts(
         sysroot=sysroot,
         sysconfigdata=module,
         platform=platform_tag(target),
-        warm=warm_cache(world, plan.zig_target, plan.machine, cxx=uses_cxx(project)),
-        mounts=tuple(mounts),
+        warm=tuple(warm),
+        mounts=(*mounts, *(() if rust is None else rust.mounts)),
         by_place=by_place,
-        path=(),
-        variables={},
-        facts={},
+        path=() if rust is None else rust.path,
+        variables={} if rust is None else rust.variables,
+        facts={} if rust is None else rust.facts,
     )
 
 

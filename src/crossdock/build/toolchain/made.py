@@ -15,7 +15,7 @@ from crossdock.build.toolchain.files import cmake_toolchain, config_site, meson_
 from crossdock.build.toolchain.targets import gnu_triplet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from crossdock.store import Store
     from crossdock.target.model import Target
@@ -247,6 +247,7 @@ def programs() -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def copy_cache(warm: Path, place: Path) -> None:
+def copy_cache(warm: Iterable[Path], place: Path) -> None:
     """Give a build zig's runtime libraries as its own: it may write there, and nobody else reads it."""
-    shutil.copytree(warm, place, copy_function=shutil.copyfile)
+    for cache in warm:
+        shutil.copytree(cache, place, copy_function=shutil.copyfile, dirs_exist_ok=True)
