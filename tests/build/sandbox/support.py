@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crossdock.build.sandbox import Limits, Mount, Sandbox, bubblewrap, open_sandbox
+from crossdock.build.sandbox import Limits, Mount, Sandbox, bubblewrap, namespaces, open_sandbox
+from crossdock.build.sandbox.namespaces import Namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,15 +23,26 @@ PREFIX = Path(sys.base_prefix).resolve()
 PYTHON = str(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}").resolve())
 
 
-def _trouble() -> str | None:
+#: The kind that a yard takes, in a variable so that processes of a test take it too.
+KIND = "CROSSDOCK_TEST_SANDBOX"
+
+
+def _trouble(kind: str) -> str | None:
     if not sys.platform.startswith("linux"):
-        return "bubblewrap is Linux's"
+        return f"{kind}: only on Linux"
+    if kind == "namespaces":
+        return namespaces.trouble()
     program = bubblewrap.find()
     return "no bwrap on this machine" if program is None else bubblewrap.trouble(program)
 
 
-TROUBLE = _trouble()
-needs_bubblewrap = pytest.mark.skipif(TROUBLE is not None, reason=str(TROUBLE))
+def _kind(name: str) -> Any:
+    trouble = _trouble(name)
+    return pytest.param(name, marks=pytest.mark.skipif(trouble is not None, reason=str(trouble)))
+
+
+#: Both kinds that have a tree of their own are held to the same tests.
+KINDS = [_kind("bubblewrap"), _kind("namespaces")]
 
 
 @dataclass
@@ -52,6 +64,8 @@ class Yard:
         mounts = [Mount(source=self.build, place="/build", writable=True), *self.mounts]
         if Path("/usr") != PREFIX:
             mounts.append(Mount(source=PREFIX, place=str(PREFIX)))
+        if os.environ.get(KIND) == "namespaces":
+            return Namespaces(mounts, self.limits, **self.options)
         return open_sandbox(mounts, self.limits, allow_unsandboxed=False, warn=pytest.fail, **self.options)
 
     def run(self, *command: str, network: bool = False, env: dict[str, str] | None = None) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.build.sandbox.support import PYTHON, Yard, alive, attack_outside, needs_bubblewrap, until
+from tests.build.sandbox.support import KIND, KINDS, PYTHON, Yard, alive, attack_outside, until
 
 from crossdock.build.sandbox import Limits, Mount
 from crossdock.errors import BuildError
@@ -23,7 +23,11 @@ from crossdock.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = needs_bubblewrap
+
+@pytest.fixture(params=KINDS, autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv(KIND, request.param)
+    return str(request.param)
 
 
 @pytest.fixture

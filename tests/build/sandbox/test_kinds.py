@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.build.sandbox.support import PYTHON, SCRIPT, needs_bubblewrap
+from tests.build.sandbox.support import KINDS, PYTHON, SCRIPT
 
-from crossdock.build.sandbox import Limits, Mount, bubblewrap, open_sandbox
+from crossdock.build.sandbox import Limits, Mount, bubblewrap, namespaces, open_sandbox, sandbox_kind
 from crossdock.build.sandbox.probe import refusal_of
 from crossdock.build.sandbox.seatbelt import Seatbelt, profile
 from crossdock.build.sandbox.unsandboxed import Unsandboxed
@@ -23,6 +23,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell"
 def _no_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(bubblewrap, "find", lambda: None)
+    monkeypatch.setattr(namespaces, "trouble", lambda: "namespaces: unshare: Operation not permitted")
 
 
 def test_without_a_sandbox_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +87,13 @@ def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert caught.value.code == "E-BUILD-SANDBOX"
 
 
+@pytest.mark.skipif(namespaces.trouble() is not None, reason=str(namespaces.trouble()))
+def test_without_bubblewrap_namespaces_are_made_by_ourselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bubblewrap, "find", lambda: None)
+    assert open_sandbox([], Limits(), allow_unsandboxed=False, warn=pytest.fail).kind == "namespaces"
+    assert sandbox_kind() == "namespaces"
+
+
 def test_windows_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
     with pytest.raises(BuildError, match="no sandbox") as caught:
@@ -131,16 +139,18 @@ def test_a_bwrap_that_fails_gives_its_cause(tmp_path: Path, monkeypatch: pytest.
     assert trouble.startswith("bwrap: No permissions to create new namespace")
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(bubblewrap, "find", lambda: str(program))
+    monkeypatch.setattr(namespaces, "trouble", lambda: "namespaces: unshare: Operation not permitted")
+    assert sandbox_kind() == "none"
     with pytest.raises(BuildError, match="No permissions") as caught:
         open_sandbox([], Limits(), allow_unsandboxed=False, warn=pytest.fail)
     assert caught.value.code == "E-BUILD-UNSANDBOXED"
 
 
-@needs_bubblewrap
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
 )
-def test_it_holds_for_an_unprivileged_user(tmp_path: Path) -> None:
+def test_it_holds_for_an_unprivileged_user(kind: str) -> None:
     """As nobody: with the system's Python, since root's may lie in root's home."""
     python, setpriv = shutil.which("python3", path="/usr/bin"), shutil.which("setpriv")
     if python is None or setpriv is None:
@@ -170,6 +180,7 @@ def test_it_holds_for_an_unprivileged_user(tmp_path: Path) -> None:
                 "-c",
                 _AS_NOBODY,
                 open_to_all,
+                kind,
             ],
             cwd="/",
             env={"PYTHONPATH": str(open_to_all), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -179,13 +190,13 @@ def test_it_holds_for_an_unprivileged_user(tmp_path: Path) -> None:
     finally:
         shutil.rmtree(open_to_all)
     assert done.stdout.splitlines() == [
-        "65534",
+        f"65534 {kind}",
         "1000 build 0",
         "3 0",  # the secret: not inside, but outside
         "0 True",
         "E-BUILD-TIMEOUT",
         "E-BUILD-PROCESSES",
-        "2",
+        "1028",
     ], done.stderr
 
 
@@ -196,7 +207,10 @@ from crossdock.build.sandbox import *
 from crossdock.errors import BuildError
 root = Path(sys.argv[1])
 log = root / "log"
-print(os.geteuid())
+if sys.argv[2] == "namespaces":
+    from crossdock.build.sandbox import bubblewrap
+    bubblewrap.find = lambda: None
+print(os.geteuid(), sandbox_kind())
 def run(*command, limits=Limits()):
     sandbox = open_sandbox([Mount(source=root / "build", place="/build", writable=True)], limits,
                            allow_unsandboxed=False, warn=print)
@@ -213,7 +227,7 @@ print(run(python, "hostile.py", "read", str(root / "secret")),
 print(run("touch", "made"), (root / "build" / "made").exists())
 print(run("sleep", "30", limits=Limits(seconds=0.5)))
 print(run(python, "hostile.py", "forks", "60", "x", "30", limits=Limits(processes=20)))
-# Twice the limit is as many as the kernel lets it have, in the time between two looks.
+# What the kernel lets it have at most, in the time between two looks.
 run("grep", "processes", "/proc/self/limits", limits=Limits(processes=1))
 print(log.read_text().split()[2])
 """

@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.build.sandbox.support import PREFIX, PYTHON, Yard, needs_bubblewrap
+from tests.build.sandbox.support import KIND, KINDS, PREFIX, PYTHON, Yard
 
 from crossdock.build.sandbox import Mount, plain_tools
 from crossdock.build.sandbox.view import host_view
 
-pytestmark = needs_bubblewrap
+
+@pytest.fixture(params=KINDS, autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv(KIND, request.param)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -182,13 +186,13 @@ def test_hidden_places_are_empty(tmp_path: Path) -> None:
     assert yard.shell("ls -A /given/include; cat /given/lib.a; ls /given") == "include\nlib.a\n"
 
 
-def test_paths_inside(tmp_path: Path) -> None:
+def test_paths_inside(tmp_path: Path, kind: str) -> None:
     given = tmp_path / "given"
     given.mkdir()
     (tmp_path / "link").symlink_to(given)
     yard = Yard(tmp_path, mounts=(Mount(source=tmp_path / "link", place="/given"),))
     sandbox = yard.sandbox()
-    assert sandbox.kind == "bubblewrap"
+    assert sandbox.kind == kind
     assert sandbox.inside(yard.build) == "/build"
     assert sandbox.inside(yard.build / "a" / "b") == "/build/a/b"
     assert sandbox.inside(given / "x") == sandbox.inside(tmp_path / "link" / "x") == "/given/x"

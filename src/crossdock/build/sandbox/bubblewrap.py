@@ -6,20 +6,15 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from crossdock.build.sandbox.model import Limits, Mount, Sandbox
-from crossdock.build.sandbox.places import place_of
-from crossdock.build.sandbox.plan import GID, HOSTNAME, UID, Step, steps
-from crossdock.build.sandbox.probe import refusal_of
-from crossdock.build.sandbox.scratch import scratch_directory
+from crossdock.build.sandbox.model import Limits, Mount
+from crossdock.build.sandbox.plan import GID, HOSTNAME, UID, Step
 from crossdock.build.sandbox.seccomp import filter_program
-from crossdock.build.sandbox.supervise import Job, supervise
-from crossdock.build.sandbox.view import host_view
-from crossdock.errors import BuildError
+from crossdock.build.sandbox.supervise import Job
+from crossdock.build.sandbox.treed import Treed, memory_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +23,11 @@ if TYPE_CHECKING:
 _OLDEST = (0, 4)
 
 
-class Bubblewrap(Sandbox):
+class Bubblewrap(Treed):
     """Namespaces made by the program `bwrap`."""
 
     kind: ClassVar[str] = "bubblewrap"
+    prefix: ClassVar[str] = "bwrap: "
 
     def __init__(
         self,
@@ -42,41 +38,10 @@ class Bubblewrap(Sandbox):
         hide: Sequence[str] = (),
         sysroot: tuple[Path, str] | None = None,
     ) -> None:
-        super().__init__(mounts, limits)
+        super().__init__(mounts, limits, hide=hide, sysroot=sysroot)
         self._program = program
-        self._hide = tuple(hide)
-        self._sysroot = sysroot
 
-    def inside(self, path: Path | str) -> str:
-        """Return where the host's `path` lies inside; raises ValueError if no mount shows it there."""
-        try:
-            return place_of(path, self.spelled)
-        except ValueError:
-            text, view = os.fspath(path), host_view()
-            if text in view.links or any(text == at or text.startswith(f"{at}/") for at in view.shown):
-                return text
-            raise
-
-    def run(
-        self, command: Sequence[str], *, cwd: str, env: Mapping[str, str], log: Path, network: bool = False
-    ) -> int:
-        """Run `command` in namespaces made for it; see `Sandbox.run`."""
-        with ExitStack() as stack:
-            scratch = stack.enter_context(scratch_directory())
-            tree = steps(self.mounts, scratch, hide=self._hide, sysroot=self._sysroot, network=network)
-            code = supervise(self._job(tree, command, cwd=cwd, env=env, log=log, network=network))
-        if code is not None:
-            return code
-        last = _last_lines(log)
-        if last and last[0].startswith("bwrap: execvp "):
-            return 127  # as a shell says it of a program that is not there
-        raise BuildError(
-            "bubblewrap could not make the sandbox, or was killed from outside",
-            code="E-BUILD-SANDBOX",
-            places=[*last, str(log)],
-        )
-
-    def _job(
+    def job(
         self,
         tree: Sequence[Step],
         command: Sequence[str],
@@ -85,26 +50,28 @@ class Bubblewrap(Sandbox):
         env: Mapping[str, str],
         log: Path,
         network: bool,
+        scratch: Path,
     ) -> Job:
-        descriptors: list[int] = []
+        """Return the command line of bwrap: its options come through a descriptor, which has room for all."""
+        del scratch  # bwrap has a place of its own to build the tree at
         status, told = os.pipe()
         waiting, gate = os.pipe()
-        descriptors += [told, waiting]
+        descriptors = [told, waiting]
         arguments = [*_namespaces(network=network), "--json-status-fd", str(told), "--block-fd", str(waiting)]
         calls = filter_program()
         if calls is not None:
-            descriptors.append(_memory(calls))
+            descriptors.append(memory_file(calls))
             arguments += ["--seccomp", str(descriptors[-1])]
         for step in tree:
             if step.do == "text":
-                descriptors.append(_memory(step.what.encode()))
+                descriptors.append(memory_file(step.what.encode()))
                 arguments += ["--ro-bind-data", str(descriptors[-1]), step.place]
             else:
                 arguments += _option(step)
         for name, value in env.items():
             arguments += ["--setenv", name, value]
         arguments += ["--chdir", cwd]
-        given = _memory("\0".join([*arguments, ""]).encode("utf-8", "surrogateescape"))
+        given = memory_file("\0".join([*arguments, ""]).encode("utf-8", "surrogateescape"))
         return Job(
             command=[self._program, "--args", str(given), "--", *command],
             environ={},
@@ -145,21 +112,6 @@ def _option(step: Step) -> list[str]:
             raise AssertionError(step.do)
 
 
-def _memory(data: bytes) -> int:
-    """Return a descriptor from which `data` is read."""
-    descriptor = os.memfd_create("crossdock")
-    os.write(descriptor, data)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def _last_lines(log: Path) -> list[str]:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4096))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    return [line for line in lines if line.startswith("bwrap: ")][-1:]
-
-
 @cache
 def find() -> str | None:
     """Return the program bwrap, or None where there is none (or one that is too old)."""
@@ -173,14 +125,5 @@ def find() -> str | None:
 
 @cache
 def trouble(program: str) -> str | None:
-    """Run a trivial command once and return why it cannot be, or None if all is well."""
-    with scratch_directory() as scratch:
-        log = scratch / "log"
-        (scratch / "tree").mkdir()
-        sandbox = Bubblewrap(program, (), Limits(seconds=60))
-        try:
-            status = sandbox.run(["/usr/bin/true"], cwd="/tmp", env={}, log=log)  # noqa: S108  inside
-        except BuildError as error:
-            return refusal_of("\n".join(error.places[:1]) or error.message)
-        said = log.read_text(encoding="utf-8", errors="replace").strip()
-    return None if status == 0 else refusal_of(said or f"status {status}")
+    """Return why `program` makes no sandbox here, None if it does; asked once in a process."""
+    return Bubblewrap(program, (), Limits(seconds=60)).trouble()

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from crossdock.build.sandbox import bubblewrap, seatbelt
+from crossdock.build.sandbox import bubblewrap, namespaces, seatbelt
 from crossdock.build.sandbox.unsandboxed import Unsandboxed
 from crossdock.errors import BuildError
 
@@ -34,11 +34,14 @@ def open_sandbox(
     Raises `BuildError`: E-BUILD-UNSANDBOXED where this host can make no sandbox and `allow_unsandboxed` does not let
     code run without, E-BUILD-SANDBOX where a mount's source is a link of a build.
     """
-    trouble, hint = _what_is_missing()
-    if trouble is None:
-        if sys.platform == "darwin":
-            return seatbelt.Seatbelt(mounts, limits, hide=hide)
-        return bubblewrap.Bubblewrap(bubblewrap.find() or "bwrap", mounts, limits, hide=hide, sysroot=sysroot)
+    kind, trouble, hint = _best()
+    if kind == "bubblewrap":
+        program = bubblewrap.find() or "bwrap"
+        return bubblewrap.Bubblewrap(program, mounts, limits, hide=hide, sysroot=sysroot)
+    if kind == "namespaces":
+        return namespaces.Namespaces(mounts, limits, hide=hide, sysroot=sysroot)
+    if kind == "sandbox-exec":
+        return seatbelt.Seatbelt(mounts, limits, hide=hide)
     if not allow_unsandboxed:
         raise BuildError(
             "this host can make no sandbox, and a source distribution runs its author's code when it is built",
@@ -50,15 +53,30 @@ def open_sandbox(
     return Unsandboxed(mounts, limits)
 
 
-def _what_is_missing() -> tuple[str | None, str]:
-    """Return why there is no sandbox (None: there is one), and what would help."""
+def sandbox_kind() -> str:
+    """Return the kind that `open_sandbox` opens here: with `bubblewrap` and `namespaces` mounts have their places."""
+    return _best()[0]
+
+
+def _best() -> tuple[str, str, str]:
+    """Return the tightest kind that works; for `none` also why, and what would help."""
     if sys.platform == "darwin":
         if os.access(seatbelt.PROGRAM, os.X_OK):
-            return None, ""
-        return f"{seatbelt.PROGRAM} is not there", "it is part of macOS"
+            return "sandbox-exec", "", ""
+        return "none", f"{seatbelt.PROGRAM} is not there", "it is part of macOS"
     if not sys.platform.startswith("linux"):
-        return f"there is none for {sys.platform}", "build on Linux or macOS"
+        return "none", f"there is none for {sys.platform}", "build on Linux or macOS"
+    return _best_on_linux()
+
+
+def _best_on_linux() -> tuple[str, str, str]:
     program = bubblewrap.find()
-    if program is None:
-        return "bwrap 0.4 or newer is not there", "install the package bubblewrap"
-    return bubblewrap.trouble(program), "mend what the line above names"
+    trouble = None if program is None else bubblewrap.trouble(program)
+    if program is not None and trouble is None:
+        return "bubblewrap", "", ""
+    without = namespaces.trouble()
+    if without is None:
+        return "namespaces", "", ""
+    if trouble is None:
+        return "none", without, "install the package bubblewrap (0.4 or newer)"
+    return "none", trouble, "mend what the line above names"

@@ -72,7 +72,7 @@ def stop_all() -> None:
     For a caller that runs builds in threads: only the main thread gets a KeyboardInterrupt.
     """
     with _lock:
-        for process in _running:
+        for process in list(_running):
             _signal_group(process)
 
 
@@ -125,21 +125,38 @@ def _hold_to_limits(started: _Started, job: Job) -> None:
             return
         started.said += more
     first = json.loads(started.said.splitlines()[0])["child-pid"]
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, BrokenPipeError):
         started.handle = os.pidfd_open(first)
         started.first = first
         _limit(first, resource.RLIMIT_FSIZE, job.limits.file_size)
         _limit(first, resource.RLIMIT_CORE, 0)
         if _counts_by_namespace():
-            # Twice as many: the count that ends the build is ours, this one stops a fork bomb between two looks.
-            _limit(first, resource.RLIMIT_NPROC, 2 * job.limits.processes)
+            # More than the limit, and it counts threads too: the count that ends the build is ours, this one only
+            # stops a fork bomb between two looks.
+            _limit(first, resource.RLIMIT_NPROC, 4 * job.limits.processes + 1024)
         os.write(job.gate, b"\0")
 
 
 def _limit(pid: int, what: int, most: int) -> None:
-    hard = resource.prlimit(pid, what)[1]
+    hard = _limits_of(pid, what)[1]
     value = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.prlimit(pid, what, (value, value))
+
+
+def _limits_of(pid: int, what: int) -> tuple[int, int]:
+    """Return a process's limits; a bwrap that is set-uid gives up its rights a moment after it has started."""
+    end = time.monotonic() + _INTERVAL
+    while True:
+        try:
+            return resource.prlimit(pid, what)
+        except PermissionError as error:
+            if time.monotonic() > end:
+                raise BuildError(
+                    "the sandbox's first process takes no limits from us",
+                    code="E-BUILD-SANDBOX",
+                    places=[str(error)],
+                ) from error
+            time.sleep(0.01)
 
 
 def _counts_by_namespace() -> bool:
