@@ -131,7 +131,7 @@ def _made(
     own, library = _named(compiler, release.library), _named(libraries, release.library)
     if own is None or library is None:
         return f"`{release.library}` is not among the packages"
-    if _REBUILD.sub("", own.version) != _REBUILD.sub("", library.version):
+    if source_version(own) != source_version(library):
         return f"the compiler is {own.version}, the library for {library.architecture} {library.version}"
     upstream = split_version(own.version)[1]
     number = _NUMBER.match(upstream)
@@ -147,12 +147,17 @@ def _made(
     )
 
 
+def source_version(package: PinnedPackage) -> str:
+    """Return the version of the source that a package was built of."""
+    return _REBUILD.sub("", package.version)
+
+
 def source_package(found: DebianRust, world: World) -> PinnedPackage:
     """Return the package with the standard library's source of the same version; raise `BuildError` if there is none."""
     packages = _resolve([found.release.source], found.host[0].architecture, found.archives, world)
     source = _named(packages, found.release.source)
     own = next(one for one in found.host if one.name == found.release.library)
-    if source is None or _REBUILD.sub("", source.version) != _REBUILD.sub("", own.version):
+    if source is None or source_version(source) != source_version(own):
         raise BuildError(
             f"Debian {found.release.suite} has no source of the standard library of Rust {found.text}",
             code="E-BUILD-RUST",

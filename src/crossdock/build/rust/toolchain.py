@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.build.rust.debian import choose_debian
+from crossdock.build.rust.debian import choose_debian, source_version
 from crossdock.build.rust.installed import add_target, installed_rust
 from crossdock.build.rust.layout import debian_tree
 from crossdock.build.rust.table import debian_names, rust_host, rust_triple
@@ -87,14 +87,20 @@ def _of_debian(triple: str, world: World, at_least: tuple[int, ...]) -> Rust:
 
 
 def _detail(found: DebianRust) -> str:
-    """Name the packages that decide what is compiled: the others only let the compiler run."""
-    names = {found.release.compiler, found.release.cargo, found.release.library}
-    told = [
-        f"{one.name} {one.version} {one.architecture}"
-        for one in found.packages
+    """Name the packages that decide what is compiled, without the machine that they run on.
+
+    Those of the C library and the like only let the compiler run.
+    """
+    release = found.release
+    names = {release.compiler, release.cargo}
+    told = {
+        f"{one.name} {source_version(one)}"
+        for one in found.host
         if one.name in names or one.name.startswith("libllvm")
-    ]
-    return f"Rust {found.text}, Debian {found.release.suite}: {', '.join(told)}"
+    }
+    library = found.library or next(one for one in found.host if one.name == release.library)
+    told.add(f"{library.name} {library.version} {library.architecture}")
+    return f"Rust {found.text}, Debian {release.suite}: {', '.join(sorted(told))}"
 
 
 def _of_installed(own: InstalledRust, triple: str) -> Rust:
