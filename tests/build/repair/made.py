@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.wheels import make_wheel
 
+from crossdock.archive.wheel import Wheel
 from crossdock.build.model import Sysroot, SystemPackage
 from crossdock.build.repair import Repaired, RepairJob, repair
+from crossdock.safepath import PathRules
 from crossdock.target.model import Python
 from crossdock.target.names import parse_target
 
@@ -52,10 +54,15 @@ def repaired(
     modes: Mapping[str, int] | None = None,
     **fields: Any,
 ) -> Repaired:
-    """Repair a wheel of these files."""
+    """Repair a wheel of these files; what comes out must be a wheel by our own strict reader."""
     directory.mkdir(parents=True, exist_ok=True)
     wheel = make_wheel(directory, tag=tag, files=dict(files), extra_metadata=metadata, modes=modes)
-    return repair(wheel, job(for_, **fields))
+    done = repair(wheel, job(for_, **fields))
+    with Wheel.open(done.wheel.content, done.wheel.filename, rules=PathRules.POSIX) as opened:
+        assert {str(one) for one in opened.tags} == set(done.report.tags)
+        for file in opened.files:
+            opened.read(file)
+    return done
 
 
 def members(done: Repaired) -> dict[str, bytes]:
