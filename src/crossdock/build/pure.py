@@ -14,6 +14,7 @@ from crossdock.build.canonical import (
     write_wheel,
 )
 from crossdock.build.hosted import build_wheel
+from crossdock.build.source import extract, project_in
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from crossdock.build.backend import BuildTools
 
 __all__ = ["BuiltWheel", "Locked", "build_pure_directory", "build_pure_sdist"]
+
+
+_HINT = (
+    "cross-building is switched off: allow it, or lock a version that has a wheel for the target"
+    " (`crossdock plan` names the newest)"
+)
 
 
 class Locked(NamedTuple):
@@ -49,13 +56,13 @@ def build_pure_sdist(
             f"`{sdist.filename}` is not pure Python: it must be cross-built",
             code="E-BUILD-NATIVE",
             places=list(sdist.native_sources[:5]),
-            hint="lock a version that has a wheel for the target: `crossdock plan` names the newest",
+            hint=_HINT,
         )
     with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
         work = Path(name)
         locked = locked or Locked(sdist.name, str(sdist.version))
         source = work / f"{locked.name}-{locked.version or 'source'}"
-        _extract(sdist, source)
+        extract(sdist, source)
         return _build(source, work, tools, python=python, what=sdist.filename, locked=locked)
 
 
@@ -74,7 +81,7 @@ def build_pure_directory(
             f"`{what}` is not pure Python: it must be cross-built",
             code="E-BUILD-NATIVE",
             places=list(reasons[:5]),
-            hint="lock a version that has a wheel for the target: `crossdock plan` names the newest",
+            hint=_HINT,
         )
     with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
         work = Path(name)
@@ -82,16 +89,6 @@ def build_pure_directory(
         source = work / "source"
         copy_tree(files, source)
         return _build(source, work, tools, python=python, what=what, locked=locked, trusted=True)
-
-
-def _extract(sdist: Sdist, source: Path) -> None:
-    """Write the files of a source distribution; its names were proven safe by the reader."""
-    for file, chunks in sdist.contents():
-        path = source.joinpath(*str(file.path).split("/"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as out:
-            out.writelines(chunks)
-        path.chmod(0o755 if file.executable else 0o644)
 
 
 def _build(
@@ -107,28 +104,13 @@ def _build(
     from crossdock.archive.wheel import Wheel  # only when something is built
     from crossdock.safepath import PathRules
 
-    path = build_wheel(_project_in(source, what, locked), work, tools, python=python, trusted=trusted)
+    project = source if locked is None else project_in(source, what, locked.name, locked.subdirectory)
+    path = build_wheel(project, work, tools, python=python, trusted=trusted)
     wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
     if locked is not None:
         prove_same_project(wheel, what, locked.name, locked.version)
     _prove_pure(wheel, what)
     return BuiltWheel(filename=path.name, content=_canonical(wheel))
-
-
-def _project_in(source: Path, what: str, locked: Locked | None) -> Path:
-    """Return where the project lies in an unpacked source; a subdirectory never leads out of it."""
-    if locked is None or not locked.subdirectory:
-        return source
-    from crossdock.safepath import PathRules, parse_member_path
-
-    place = source.joinpath(*parse_member_path(locked.subdirectory, PathRules.POSIX).split("/"))
-    if not place.is_dir() or not place.resolve().is_relative_to(source.resolve()):
-        raise BuildError(
-            f"`{what}` has no directory `{locked.subdirectory}`, where the lock says `{locked.name}` lies",
-            code="E-BUILD-NO-SOURCE",
-            hint="lock again, or correct the subdirectory of the requirement",
-        )
-    return place
 
 
 def _prove_pure(wheel: Wheel, what: str) -> None:
@@ -143,7 +125,7 @@ def _prove_pure(wheel: Wheel, what: str) -> None:
             f"`{what}` was taken for pure Python, but its wheel is not: it must be cross-built",
             code="E-BUILD-NOT-PURE",
             places=[*(f"tagged for {name}" for name in platforms), *binaries[:5]],
-            hint="lock a version that has a wheel for the target: `crossdock plan` names the newest",
+            hint=_HINT,
         )
 
 

@@ -156,3 +156,52 @@ def _unreadable(error: OSError) -> BuildError:
         code="E-BUILD-NO-SOURCE",
         places=[str(error.filename)] if error.filename else [],
     )
+
+
+def stated_name(directory: Path) -> str | None:
+    """Return the name that a project's files state: pyproject.toml, PKG-INFO, setup.cfg, or a literal in setup.py."""
+    pyproject = _pyproject(directory)
+    for table in (pyproject.get("project"), _poetry_of(pyproject)):
+        if isinstance(table, dict) and isinstance(table.get("name"), str):
+            return str(table["name"])
+    for read in (_name_of_pkg_info, _name_of_setup_cfg, _name_of_setup_py):
+        try:
+            found = read(directory)
+        except (OSError, ValueError, RecursionError, SyntaxError):
+            continue
+        if found:
+            return found
+    return None
+
+
+def _poetry_of(pyproject: dict[str, Any]) -> object:
+    tool = pyproject.get("tool")
+    return tool.get("poetry") if isinstance(tool, dict) else None
+
+
+def _name_of_pkg_info(directory: Path) -> str | None:
+    from email.parser import HeaderParser
+
+    return HeaderParser().parsestr((directory / "PKG-INFO").read_text(encoding="utf-8"))["Name"]
+
+
+def _name_of_setup_cfg(directory: Path) -> str | None:
+    from configparser import ConfigParser, Error
+
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read_string((directory / "setup.cfg").read_text(encoding="utf-8"))
+    except Error:
+        return None
+    return parser.get("metadata", "name", fallback=None)
+
+
+def _name_of_setup_py(directory: Path) -> str | None:
+    import ast
+
+    for node in ast.walk(ast.parse((directory / "setup.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setup"):
+            for keyword in node.keywords:
+                if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
+                    return str(keyword.value.value)
+    return None

@@ -40,6 +40,7 @@ def info(*, as_json: bool) -> int:
     click.echo(f"  downloads and built wheels  {found.blobs:6}  {human_size(found.blob_bytes)}")
     click.echo(f"  unpacked wheels, shipments  {found.trees:6}  {human_size(found.tree_bytes)}")
     click.echo(f"  downloads cut short         {found.partials:6}  {human_size(found.partial_bytes)}")
+    click.echo(f"  logs of builds              {found.logs:6}  {human_size(found.log_bytes)}")
     click.echo(f"  facts                       {found.facts:6}")
     return 0
 

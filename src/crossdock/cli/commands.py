@@ -8,13 +8,14 @@ COMMANDS = {
     "plan": ("plan", "the grid package x target: wheel, pure sdist, cross-build, impossible, and why"),
     "download": ("download", "wheel files for a target (pip download's flags are understood)"),
     "install": ("install", "a directory for a target (pip install --target's flags are understood)"),
+    "build": ("build", "a wheel for a target from a source distribution, compiled with zig"),
     "image": (
         "image",
         "one OCI image for many platforms: to a registry, a layout, an archive, podman or docker",
     ),
     "verify": ("verify", "audit a wheel, directory, zip or image against a target, whoever made it"),
     "targets": ("targets", "the targets known by name, and what one means in every ecosystem's words"),
-    "cache": ("cache", "the store on this disk: info, verify, prune"),
+    "cache": ("cache", "the store on this disk: info, verify, prune, export, import"),
     "completion": ("completion", "the completion script for bash, zsh or fish"),
 }
 
@@ -23,6 +24,7 @@ _EXAMPLES = (
     "crossdock plan . --for linux/arm64 --for musllinux_1_2_x86_64 --python 3.13",
     "crossdock install . --for lambda-python3.12-arm64 --target build/",
     "crossdock download numpy pandas --for win_arm64 --python 3.13 -d wheels/",
+    "crossdock build lxml==5.3.0 --for linux/arm64 --python 3.12",
     "crossdock image . --for linux/amd64 --for linux/arm64 --push registry.example.com/app:1.4",
     "crossdock verify build/ --for lambda-python3.12-arm64",
 )

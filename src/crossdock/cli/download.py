@@ -10,7 +10,14 @@ import click
 
 from crossdock.cli.console import human_size
 from crossdock.cli.install import directory_names, refuse_findings
-from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
+from crossdock.cli.options import (
+    build_options,
+    index_options,
+    run_options,
+    ship_options,
+    source_options,
+    target_options,
+)
 from crossdock.cli.session import Session
 
 
@@ -21,6 +28,7 @@ from crossdock.cli.session import Session
 @target_options
 @click.option("-d", "--dest", metavar="DIR", default=".", show_default=True, help="Where the files go.")
 @click.option("--by-target", is_flag=True, help="A directory below DIR for each target.")
+@build_options
 @ship_options
 @index_options
 @run_options

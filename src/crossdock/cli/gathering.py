@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from crossdock.cli.building import build_key
 from crossdock.cli.console import warn
 from crossdock.cli.locking import lock_of, source_of
 from crossdock.digest import Digest
@@ -61,11 +62,17 @@ class Asked:
         except OSError:
             return []  # The reader of locks says it better.
         options, settings = session.options, session.project.settings
+        builds = build_key(session)
+        if builds is None:
+            return []
         asked = [list(options.get(name) or ()) for name in _DECIDING_OPTIONS]
         said = [settings.extras, settings.groups, settings.only_binary, settings.no_binary]
         allowed = sorted(session.allow_bad_record)
         everything = bool(options.get("all_extras"))
-        return [memory_key(content, target, asked, said, allowed, everything) for target in session.targets]
+        return [
+            memory_key(content, target, asked, said, allowed, everything, builds)
+            for target in session.targets
+        ]
 
     @property
     def is_plain(self) -> bool:

@@ -11,7 +11,14 @@ import click
 
 from crossdock.cli.console import human_size, note, warn
 from crossdock.cli.image_options import base_options, content_options, output_options
-from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
+from crossdock.cli.options import (
+    build_options,
+    index_options,
+    run_options,
+    ship_options,
+    source_options,
+    target_options,
+)
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ _WIDTH = 100
 @output_options
 @base_options
 @content_options
+@build_options
 @ship_options
 @index_options
 @run_options

@@ -11,7 +11,14 @@ import click
 from crossdock.cli.again import again_key, output_lock, remember_command
 from crossdock.cli.console import note, warn
 from crossdock.cli.gathering import Asked
-from crossdock.cli.options import index_options, run_options, ship_options, source_options, target_options
+from crossdock.cli.options import (
+    build_options,
+    index_options,
+    run_options,
+    ship_options,
+    source_options,
+    target_options,
+)
 from crossdock.cli.session import Session
 from crossdock.cli.summary import summary_lines
 from crossdock.errors import CrossdockError, UsageError
@@ -50,6 +57,7 @@ _ATTEMPTS = 5
     type=click.Choice(["auto", "hardlink", "copy"]),
     help="How files come from the store; default: links where the file system can.",
 )
+@build_options
 @ship_options
 @index_options
 @run_options

@@ -145,6 +145,31 @@ def index_options(command: F) -> F:
     )
 
 
+def build_options(command: F) -> F:
+    """Add how what has no wheel is built."""
+    return _apply(
+        command,
+        [
+            click.option(
+                "--cross-build/--no-cross-build",
+                "cross_build",
+                default=None,
+                help="Compile for the target what has no wheel for it; default: yes.",
+            ),
+            click.option(
+                "--executor",
+                metavar="ADDRESS",
+                help="Build on a cluster: `dask://HOST:PORT` (the extra `dask`); default: on this machine.",
+            ),
+            click.option(
+                "--allow-unsandboxed",
+                is_flag=True,
+                help="Let builds run with your rights where this machine can make no sandbox.",
+            ),
+        ],
+    )
+
+
 def run_options(command: F) -> F:
     """Add what concerns the run and not the result; pip's flags without effect here are taken in silence."""
     options: list[Callable[[F], F]] = [

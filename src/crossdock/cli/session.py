@@ -182,7 +182,7 @@ class Session:
         return Http(http_settings(self.index))
 
     def tools(self) -> BuildTools:
-        """Return what builds of pure source distributions need."""
+        """Return what builds need."""
         from crossdock.build.backend import BuildTools
         from crossdock.cli.index import uv_program
 
@@ -192,10 +192,28 @@ class Session:
             uv_arguments=tuple(arguments),
             uv_environ={**environ, "UV_PYTHON_DOWNLOADS": "never"},
             source_date_epoch=source_date_epoch(),
+            allow_unsandboxed=self.allow_unsandboxed,
+            warn=self.warn_once,
         )
+
+    @property
+    def allow_unsandboxed(self) -> bool:
+        """Whether a source distribution's code may run where no sandbox can be made."""
+        return bool(self.options.get("allow_unsandboxed")) or self.project.settings.build.allow_unsandboxed
+
+    def warn_once(self, text: str) -> None:
+        """Warn on standard error, of one thing once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            warn(text)
+
+    @cached_property
+    def _warned(self) -> set[str]:
+        return set()
 
     def means(self, verb: str = "Downloading") -> Means:
         """Return what the pipeline works with."""
+        from crossdock.cli.building import building_of
         from crossdock.cli.index import host_python_of
         from crossdock.pipeline import Means
 
@@ -209,6 +227,7 @@ class Session:
             offline=bool(self.options.get("offline")),
             jobs=int(self.options.get("jobs") or 12),
             allow_bad_record=self.allow_bad_record,
+            building=building_of(self),
         )
 
     # The lock

@@ -9,7 +9,7 @@ from crossdock import __version__
 from crossdock.digest import Digest
 from crossdock.errors import LockError
 from crossdock.lock.plan import purity_from_wheels
-from crossdock.pipeline.hands import Hands, Means, WheelFile, WheelKey, sdist_is_pure, wheel_key
+from crossdock.pipeline.hands import Hands, Means, WheelFile, WheelKey, is_source, sdist_is_pure, wheel_key
 from crossdock.ship.cargo import Gathered, WheelInHand, findings_from_json
 
 if TYPE_CHECKING:
@@ -72,7 +72,19 @@ def _unpacked(means: Means, file: WheelFile, key: WheelKey) -> WheelInHand:
 
 
 def refuse_native(lock: Lock, selection: Selection, means: Means) -> None:
-    """Refuse, before any wheel is fetched, what can only be had by compiling for the target."""
+    """Refuse, before any wheel is fetched, what would have to be compiled and cannot be for this target.
+
+    Raises `LockError` (E-LOCK-NATIVE) where nothing is compiled at all, `BuildError` (E-BUILD-TARGET) for a target
+    that nothing can be compiled for.
+    """
+    if means.building is not None:
+        if any(
+            purity_from_wheels(choice.package) is False for choice in selection.choices if is_source(choice)
+        ):
+            from crossdock.build.target_python.names import platform_tag
+
+            platform_tag(selection.target)
+        return
     native = [choice for choice in selection.choices if _is_native(lock, choice, means)]
     if native:
         more = f" and {len(native) - 1} more have" if len(native) > 1 else " has"
@@ -80,13 +92,14 @@ def refuse_native(lock: Lock, selection: Selection, means: Means) -> None:
             f"`{native[0].package}`{more} no wheel for {selection.target.name} and must be cross-built",
             code="E-LOCK-NATIVE",
             places=[f"{choice.package.place} {choice.package}: {choice.reason}" for choice in native],
-            hint="`crossdock plan` names the newest versions with a wheel, `crossdock lock --prefer-wheels` takes them",
+            hint="cross-building is switched off: allow it, or take versions with a wheel"
+            " (`crossdock plan` names them, `crossdock lock --prefer-wheels` takes them)",
         )
 
 
 def _is_native(lock: Lock, choice: Choice, means: Means) -> bool:
     """Tell by the wheels of the same version, or else by its content, that a source distribution compiles."""
-    if choice.file is None or choice.file.filename.endswith(".whl"):
+    if choice.file is None or not is_source(choice):
         return False
     pure = purity_from_wheels(choice.package)
     return (sdist_is_pure(lock, choice.package, means) if pure is None else pure) is False

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from crossdock import __version__
-from crossdock.digest import Digest
 from crossdock.errors import BuildError, LockError
+from crossdock.lock.plan import purity_from_wheels
 from crossdock.lock.select import Choice, Kind
 from crossdock.ship.assemble import path_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future, ThreadPoolExecutor
     from pathlib import Path
 
     from crossdock.build.backend import BuildTools
-    from crossdock.build.pure import BuiltWheel
+    from crossdock.digest import Digest
     from crossdock.lock.model import Lock, LockedFile, LockedPackage
     from crossdock.net.fetch import Download, Reporter
     from crossdock.net.http import Http
+    from crossdock.pipeline.building import Building, BuiltFile
     from crossdock.safepath import PathRules
     from crossdock.store import Store
     from crossdock.target.model import Target
@@ -45,15 +46,17 @@ class Means:
     offline: bool = False
     jobs: int = 16
     allow_bad_record: frozenset[str] = field(default_factory=frozenset)
+    #: How what compiles is built; None where that is switched off.
+    building: Building | None = None
 
 
 class WheelKey(NamedTuple):
-    """One wheel to have: a package, a file of it, the path rules it is read under, the Python it is built for."""
+    """One wheel to have: a package, a file of it, the path rules it is read under, the target it is built for."""
 
     package: int
     file: str
     rules: PathRules
-    python: str
+    built_for: str
 
 
 def wheel_key(choice: Choice) -> WheelKey:
@@ -85,10 +88,13 @@ def _file_key(choice: Choice) -> str:
 
 
 def _variant(choice: Choice) -> str:
-    """Return what a build depends on besides its source: a wheel is the same for every Python."""
-    if choice.file is not None and choice.file.filename.endswith(".whl"):
-        return ""
-    return choice.target.python.short
+    """Return what a build depends on besides its source; a wheel that is there depends on nothing."""
+    return choice.target.key if is_source(choice) else ""
+
+
+def is_source(choice: Choice) -> bool:
+    """Tell whether a wheel has to be built for a choice."""
+    return choice.file is None or not choice.file.filename.endswith(".whl")
 
 
 class Hands:
@@ -109,25 +115,46 @@ class Hands:
         for key in wanted:
             by_file.setdefault(key.file, []).append(key)
         futures: dict[WheelKey, Future[T]] = {}
+        with self._builders(wanted.values(), pool) as builders:
 
-        def arrived(file_key: str, blob: Path | None) -> None:
-            for key in by_file[file_key]:
-                futures[key] = pool.submit(self._taken, wanted[key], blob, key, take)
+            def arrived(file_key: str, blob: Path | None) -> None:
+                for key in by_file[file_key]:
+                    threads = builders if is_source(wanted[key]) else pool
+                    futures[key] = threads.submit(self._taken, wanted[key], blob, key, take)
 
-        try:
-            files: dict[str, LockedFile] = {}
-            for key, choice in wanted.items():
-                if choice.file is None:
-                    arrived(key.file, None)
-                else:
-                    files[key.file] = choice.file
-            for file_key, blob in self.files(files):
-                arrived(file_key, blob)
-            return {key: future.result() for key, future in futures.items()}
-        except BaseException:
-            for future in futures.values():
-                future.cancel()
-            raise
+            try:
+                files: dict[str, LockedFile] = {}
+                for key, choice in wanted.items():
+                    if choice.file is None:
+                        arrived(key.file, None)
+                    else:
+                        files[key.file] = choice.file
+                for file_key, blob in self.files(files):
+                    arrived(file_key, blob)
+                return {key: future.result() for key, future in futures.items()}
+            except BaseException:
+                for future in futures.values():
+                    future.cancel()
+                raise
+
+    @contextmanager
+    def _builders(self, wanted: Iterable[Choice], pool: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+        """Give threads for builds, so that no wheel that is there waits for one; `pool` where nothing is compiled."""
+        building = self._means.building
+        if building is None or not any(map(is_source, wanted)):
+            yield pool
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        builder = building.builder()
+        with ThreadPoolExecutor(builder.workers, thread_name_prefix="build") as threads:
+            try:
+                yield threads
+            except Exception:
+                raise  # Builds that run are let end, for the next time.
+            except BaseException:
+                builder.stop()  # The user wants no more of it.
+                raise
 
     def _taken(
         self, choice: Choice, blob: Path | None, key: WheelKey, take: Callable[[WheelFile, WheelKey], T]
@@ -195,50 +222,50 @@ class Hands:
             return WheelFile(
                 name=choice.name, filename=file.filename, digest=file.digest, blob=blob, direct_url=direct_url
             )
-        built = self._built(choice, choice.target, blob)
+        built = self._built(choice, blob)
         _require_tag(built.filename, choice, choice.target)
-        digest = Digest("sha256", built.sha256)
         return WheelFile(
             name=choice.name,
             filename=built.filename,
-            digest=digest,
-            blob=self._means.store.blob(digest)
-            or self._means.store.ingest(digest, (built.content,), len(built.content)),
+            digest=built.digest,
+            blob=built.blob,
             direct_url=direct_url,
             built_from=f"{file.filename} {file.digest}" if file else "a local directory",
         )
 
-    def _built(self, choice: Choice, target: Target, blob: Path | None) -> BuiltWheel:
-        from crossdock.build import cached
-        from crossdock.build.pure import Locked
+    def _built(self, choice: Choice, blob: Path | None) -> BuiltFile:
+        from crossdock.pipeline.building import ToBuild, build_wheel, native_evidence
 
-        means = self._means
-        python = means.python_for(target.python.version)
-        if blob is None or choice.file is None:
-            directory = choice.package.directory
-            place = self._local(directory.path if directory else "")
-            locked = Locked(choice.name, choice.version, directory.subdirectory if directory else None)
-            return cached.directory(
-                means.store,
-                place,
-                means.tools(),
-                python=python,
-                version=target.python.version,
-                locked=locked,
+        file, package = choice.file, choice.package
+        if blob is None or file is None:
+            directory = package.directory
+            source = ToBuild(
+                name=choice.name,
+                version=choice.version,
+                directory=self._local(directory.path if directory else ""),
+                subdirectory=directory.subdirectory if directory else None,
             )
-        means.warn(f"building {choice.file.filename}: the lock has no wheel of `{choice.name}` that fits")
-        return cached.sdist(
-            means.store,
-            blob,
-            choice.file.filename,
-            choice.file.digest,
-            means.tools(),
-            python=python,
-            version=target.python.version,
-            locked=Locked(
-                choice.name, choice.version, choice.file.subdirectory, is_tree=choice.kind is Kind.ARCHIVE
-            ),
+            return build_wheel(source, choice.target, self._means)
+        source = ToBuild(
+            name=choice.name,
+            version=choice.version,
+            filename=file.filename,
+            digest=file.digest,
+            blob=blob,
+            subdirectory=file.subdirectory,
+            is_tree=choice.kind is Kind.ARCHIVE,
+            evidence=_evidence_of_wheels(package),
         )
+        if not native_evidence(source, self._means.store):
+            self._means.warn(f"building {file.filename}: the lock has no wheel of `{choice.name}` that fits")
+        return build_wheel(source, choice.target, self._means)
+
+
+def _evidence_of_wheels(package: LockedPackage) -> tuple[str, ...]:
+    """Return why the wheels of the same version say that it compiles: then a pure one is no equal of theirs."""
+    if purity_from_wheels(package) is not False:
+        return ()
+    return (f"its wheels are for platforms, such as {package.wheels[0].filename}",)
 
 
 def _require_tag(filename: str, choice: Choice, target: Target) -> None:
@@ -284,15 +311,15 @@ def sdist_is_pure(lock: Lock, package: LockedPackage, means: Means) -> bool | No
     file = package.sdist or package.archive
     if file is None:
         return None
-    key = str(file.digest)
-    known = means.store.get_fact("native", f"{__version__} {key}")
-    if not isinstance(known, list):
-        _name, blob = next(iter(Hands(lock, means).files({key: file})))
-        from crossdock.archive.sdist import Sdist
-        from crossdock.store.mapped import mapped
+    from crossdock.pipeline.building import ToBuild, known_evidence, native_evidence
 
-        known = list(
-            Sdist.open(mapped(blob), file.filename, source_tree=package.sdist is None).native_sources
-        )
-        means.store.put_fact("native", f"{__version__} {key}", known)
+    blob = means.store.blob(file.digest)
+    source = ToBuild(
+        name=package.name, version=package.version, filename=file.filename, digest=file.digest,
+        is_tree=package.sdist is None, blob=blob,
+    )  # fmt: skip
+    known = known_evidence(source, means.store)
+    if known is None:
+        _name, blob = next(iter(Hands(lock, means).files({str(file.digest): file})))
+        known = native_evidence(replace(source, blob=blob), means.store)
     return not known

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.build.metadata import ProjectMetadata, project_metadata
 from crossdock.errors import UsageError
+from crossdock.project.build import BuildSettings, parse_build_settings
 from crossdock.project.checked import boolean, known_key, text, texts
 from crossdock.project.image import ImageSettings, image_additions, image_options, parse_image_settings
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE_LIMIT",
     "NEWEST_STABLE_MINOR",
+    "BuildSettings",
     "ImageSettings",
     "Project",
     "ProjectMetadata",
@@ -60,6 +62,7 @@ class Settings:
     #: Targets by a name of the user's own, each a table as a target file holds it.
     target: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     image: ImageSettings = field(default_factory=ImageSettings)
+    build: BuildSettings = field(default_factory=BuildSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,8 @@ def parse_settings(table: object, *, where: str) -> Settings:
 def _value(value: object, kind: str, where: str) -> object:
     if kind == "ImageSettings":
         return parse_image_settings(value, where=where)
+    if kind == "BuildSettings":
+        return parse_build_settings(value, where=where)
     if kind.startswith("tuple"):
         return texts(value, where)
     if kind.startswith("Mapping"):

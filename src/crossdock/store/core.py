@@ -15,7 +15,7 @@ from crossdock.store.locks import Lock, Presence
 from crossdock.store.sealed import read_sealed, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
 
     from crossdock.digest import Digest
@@ -238,6 +238,15 @@ class Store:
         path = _fact_path(self.root, kind, key)
         with Guarded(path):
             write_small(path, seal([kind, key, value]), scratch=self._scratch)
+
+    def facts(self, kind: str) -> Iterator[tuple[str, Any]]:
+        """Give every key and value that was kept under a kind, in no order; what is damaged is passed over."""
+        for root in (self.root, self._lower):
+            folder = None if root is None else root / "facts" / _named(kind)
+            for path in sorted(folder.glob("*/*.json")) if folder is not None and folder.is_dir() else ():
+                record = read_sealed(path)
+                if isinstance(record, list) and len(record) == 3 and record[0] == kind:  # noqa: PLR2004
+                    yield record[1], record[2]
 
     # Trees
 

@@ -10,6 +10,7 @@ from crossdock.digest import Digest
 from crossdock.errors import CrossdockError
 from crossdock.store.blobs import is_whole, remove_blob, stamp_path
 from crossdock.store.durable import Guarded
+from crossdock.store.logs import FOLDER
 from crossdock.store.sealed import read_sealed
 from crossdock.store.trees import discard, remove_tree, tree_stamp
 
@@ -35,6 +36,8 @@ class StoreInfo(NamedTuple):
     facts: int
     partials: int
     partial_bytes: int
+    logs: int
+    log_bytes: int
     temporary: bool
 
 
@@ -73,7 +76,7 @@ def info(store: Store) -> StoreInfo:
         sizes = [item.size for item in items if item.kind == kind]
         return len(sizes), sum(sizes)
 
-    blobs, trees, partials = total("blob"), total("tree"), total("partial")
+    blobs, trees, partials, logs = total("blob"), total("tree"), total("partial"), total("log")
     return StoreInfo(
         root=store.root,
         blobs=blobs[0],
@@ -83,13 +86,15 @@ def info(store: Store) -> StoreInfo:
         facts=total("fact")[0],
         partials=partials[0],
         partial_bytes=partials[1],
+        logs=logs[0],
+        log_bytes=logs[1],
         temporary=store.temporary,
     )
 
 
 def verify(store: Store, *, heal: bool, provers: Mapping[str, Callable[[str, Path], bool]]) -> Verified:
     """Check everything; see `Store.verify`."""
-    counts = {"blob": 0, "tree": 0, "fact": 0, "partial": 0}
+    counts = {"blob": 0, "tree": 0, "fact": 0, "partial": 0, "log": 0}
     size = 0
     damaged = []
     for item in _items(store.root):
@@ -168,7 +173,7 @@ def _sweep(root: Path, before: float) -> None:
 def _remove(store: Store, item: _Item) -> bool:
     """Remove one item under its lock; False when somebody is at work on it."""
     with Guarded(item.path, "remove"):
-        if item.kind == "fact":
+        if item.kind in {"fact", "log"}:
             item.path.unlink(missing_ok=True)
             return True
         name = {
@@ -201,6 +206,8 @@ def _items(root: Path) -> Iterator[_Item]:
     for path in _files(root / "partial"):
         if path.suffix != ".json":
             yield _item(path, "partial", path)
+    for path in _files(root / FOLDER):
+        yield _item(path, "log", path)
     for kind in sorted((root / "trees").iterdir()):
         for path in sorted(kind.iterdir()):
             if path.is_dir():

@@ -1,0 +1,75 @@
+"""The files of a source distribution or a source tree, as a build gets them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from typing import TYPE_CHECKING
+
+from crossdock.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from crossdock.archive.sdist import Sdist
+    from crossdock.build.tree import TreeFile
+
+#: Files of a tree are packed to be built somewhere else, and thrown away soon.
+_LEVEL = 1
+
+
+def extract(sdist: Sdist, place: Path) -> None:
+    """Write the files of a source distribution below `place`; its names were proven safe by the reader."""
+    for file, chunks in sdist.contents():
+        path = place.joinpath(*str(file.path).split("/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as out:
+            out.writelines(chunks)
+        path.chmod(0o755 if file.executable else 0o644)
+
+
+def project_in(source: Path, what: str, name: str, subdirectory: str | None) -> Path:
+    """Return where a project lies in an unpacked source; a subdirectory never leads out of it.
+
+    Raise `BuildError` (E-BUILD-NO-SOURCE) where it is not there.
+    """
+    if not subdirectory:
+        return source
+    from crossdock.safepath import PathRules, parse_member_path
+
+    place = source.joinpath(*parse_member_path(subdirectory, PathRules.POSIX).split("/"))
+    if not place.is_dir() or not place.resolve().is_relative_to(source.resolve()):
+        raise BuildError(
+            f"`{what}` has no directory `{subdirectory}`, where the lock says `{name}` lies",
+            code="E-BUILD-NO-SOURCE",
+            hint="lock again, or correct the subdirectory of the requirement",
+        )
+    return place
+
+
+def packed(files: Sequence[TreeFile]) -> bytes:
+    """Return a source tree as a tar.gz with one directory at its top, for a build that lies elsewhere.
+
+    Links stay links: the reader refuses those that lead out of the tree.
+    """
+    import tarfile
+
+    from crossdock.archive.tarwrite import MTIME
+
+    out = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=out, mode="wb", compresslevel=_LEVEL, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for file in files:
+            info = tarfile.TarInfo(f"source/{file.path}")
+            info.mtime, info.mode = MTIME, 0o755 if file.executable else 0o644
+            if file.link is not None:
+                info.type, info.linkname = tarfile.SYMTYPE, file.link
+                archive.addfile(info)
+                continue
+            content = file.place.read_bytes()
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()

@@ -1,0 +1,300 @@
+"""A source distribution or a source tree becomes a wheel for a target: a pure one for all, else a cross build."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from crossdock import __version__
+from crossdock.build.crossed import CrossJob, Run, cross
+from crossdock.digest import Digest
+from crossdock.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from crossdock.build.crossed import CrossBuilt
+    from crossdock.build.model import PackageSettings, World
+    from crossdock.build.pure import BuiltWheel
+    from crossdock.pipeline.hands import Means
+    from crossdock.store import Store
+    from crossdock.target.model import Target
+
+#: Why a source compiles something, by its digest.
+_NATIVE = "native"
+#: Refusals of a pure build that mean: this must be compiled for the target.
+NOT_PURE = frozenset({"E-BUILD-NATIVE", "E-BUILD-NOT-PURE"})
+
+
+class Stages(Protocol):
+    """Watches builds; it cannot change them. Called from several threads."""
+
+    def began(self, label: str) -> object:
+        """Take note of a build, and return what names it."""
+        ...
+
+    def stage(self, name: object, words: str) -> None:
+        """Say what a build is doing now."""
+        ...
+
+    def ended(self, name: object, words: str, *, failed: bool) -> None:
+        """Say how it ended."""
+        ...
+
+
+class Builder(Protocol):
+    """Builds for targets: here, or on other machines. `build` returns when it is done; call it from threads."""
+
+    #: How many builds it takes at a time.
+    workers: int
+
+    def build(self, job: CrossJob) -> CrossBuilt:
+        """Return the wheel; raise `BuildError` and what a build's parts raise."""
+        ...
+
+    def stop(self) -> None:
+        """End what runs: the user wants no more of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Building:
+    """How the pipeline builds what has no wheel: where, and with which settings of each package."""
+
+    builder: Callable[[], Builder]
+    settings: Callable[[str], PackageSettings]
+    glibc: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToBuild:
+    """A source to be built: a file in the store (`blob`, `filename`, `digest`) or a directory.
+
+    `name` is normalized. `is_tree` says that the file is an archive of any source tree. `evidence` says why we
+    believe that it compiles something, beside what is in it.
+    """
+
+    name: str
+    version: str | None
+    filename: str = ""
+    digest: Digest | None = None
+    blob: Path | None = None
+    directory: Path | None = None
+    subdirectory: str | None = None
+    is_tree: bool = False
+    evidence: tuple[str, ...] = ()
+
+
+class Local:
+    """Builds on this machine, side by side on the processors there are."""
+
+    def __init__(self, world: World, *, processors: int, stages: Stages, rebuild: bool = False) -> None:
+        self._world = world
+        self._processors = self.workers = max(1, processors)
+        self._stages = stages
+        self._rebuild = rebuild
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def build(self, job: CrossJob) -> CrossBuilt:
+        """Build in this thread. What runs beside it when it begins gets as many processors."""
+        from crossdock.build.crossed import ask_of, find_built
+
+        # Before a line is shown for it: what is known costs nothing, and is no build.
+        known = None if self._rebuild else find_built(self._world.store, ask_of(job, self._world))
+        if known is not None:
+            return known
+        with self._lock:
+            self._running += 1
+            share = max(1, self._processors // self._running)
+        name = self._stages.began(f"{job.label} for {job.target.name or job.target.key[:12]}")
+        try:
+            run = Run(tell=lambda words: self._stages.stage(name, words), rebuild=self._rebuild)
+            built = cross(job, replace(self._world, jobs=share), run)
+        except BaseException as error:
+            code = error.code if isinstance(error, BuildError) else type(error).__name__
+            self._stages.ended(name, f"failed: {code}", failed=True)
+            raise
+        finally:
+            with self._lock:
+                self._running -= 1
+        self._stages.ended(name, built.filename, failed=False)
+        return built
+
+    def stop(self) -> None:
+        """Kill the builds' processes."""
+        from crossdock.build.sandbox.supervise import stop_all
+
+        stop_all()
+
+
+class BuiltFile(NamedTuple):
+    """A wheel in the store that was built of a source; `crossed` tells more of one that was compiled."""
+
+    filename: str
+    digest: Digest
+    blob: Path
+    crossed: CrossBuilt | None = None
+
+
+def build_wheel(source: ToBuild, target: Target, means: Means) -> BuiltFile:
+    """Return the wheel of a source for a target: built as pure Python if it is that, else compiled for the target.
+
+    Raises `BuildError`; E-BUILD-NATIVE and E-BUILD-NOT-PURE only where `means` has no way to compile.
+    """
+    evidence = native_evidence(source, means.store)
+    if means.building is None or not evidence:
+        try:
+            return _pure(source, target, means)
+        except BuildError as error:
+            if error.code not in NOT_PURE or means.building is None:
+                raise
+            evidence = tuple(error.places) or ("its wheel holds binaries",)
+            _note_native(source, means.store, evidence)
+    built = means.building.builder().build(_job(source, target, means.store, means.building, evidence))
+    return BuiltFile(built.filename, built.digest, built.blob, built)
+
+
+def native_evidence(source: ToBuild, store: Store) -> tuple[str, ...]:
+    """Return why a source compiles something, empty if nothing says so; what is in it is remembered."""
+    known = known_evidence(source, store)
+    if known is None:
+        known = tuple(_look(source))
+        _note_native(source, store, known)
+    return (*source.evidence, *known)
+
+
+def known_evidence(source: ToBuild, store: Store) -> tuple[str, ...] | None:
+    """Return what is known of the source's own content, None if it was not looked at yet."""
+    key = _native_key(source)
+    known = None if key is None else store.get_fact(_NATIVE, key)
+    return tuple(known) if isinstance(known, list) else None
+
+
+def _look(source: ToBuild) -> Sequence[str]:
+    if source.directory is not None:
+        from crossdock.build.tree import native_reasons, source_tree
+
+        # Of a project in a subdirectory what lies at the top says nothing.
+        return () if source.subdirectory else native_reasons(source_tree(source.directory), source.directory)
+    from crossdock.archive.sdist import Sdist
+    from crossdock.store.mapped import mapped
+
+    assert source.blob is not None  # noqa: S101 - a source is a file or a directory
+    return Sdist.open(mapped(source.blob), source.filename, source_tree=source.is_tree).native_sources
+
+
+def _native_key(source: ToBuild) -> str | None:
+    return None if source.digest is None else f"{__version__} {source.digest}"
+
+
+def _note_native(source: ToBuild, store: Store, reasons: Sequence[str]) -> None:
+    key = _native_key(source)
+    if key is not None:
+        store.put_fact(_NATIVE, key, list(reasons))
+
+
+def _pure(source: ToBuild, target: Target, means: Means) -> BuiltFile:
+    from crossdock.build import cached
+    from crossdock.build.pure import Locked
+
+    python = means.python_for(target.python.version)
+    version = target.python.version
+    locked = Locked(source.name, source.version, source.subdirectory, is_tree=source.is_tree)
+    if source.directory is not None:
+        built = cached.directory(
+            means.store, source.directory, means.tools(), python=python, version=version,
+            locked=locked if source.name else None,
+        )  # fmt: skip
+    else:
+        assert source.blob is not None  # noqa: S101 - a source is a file or a directory
+        assert source.digest is not None  # noqa: S101 - as above
+        built = cached.sdist(
+            means.store, source.blob, source.filename, source.digest, means.tools(), python=python,
+            version=version, locked=locked,
+        )  # fmt: skip
+    return _kept(built, means.store)
+
+
+def _kept(built: BuiltWheel, store: Store) -> BuiltFile:
+    digest = Digest("sha256", built.sha256)
+    blob = store.blob(digest) or store.ingest(digest, (built.content,), len(built.content))
+    return BuiltFile(built.filename, digest, blob)
+
+
+def _job(
+    source: ToBuild, target: Target, store: Store, building: Building, evidence: tuple[str, ...]
+) -> CrossJob:
+    if source.directory is not None:
+        what, identity, archive = source.directory.resolve().name, *_tree(source, store)
+    else:
+        blob, filename = source.blob, source.filename
+        assert blob is not None  # noqa: S101 - a source is a file or a directory
+        what, identity, archive = filename, str(source.digest), lambda: (blob, filename)
+    name = source.name or _name_of(source)
+    return CrossJob(
+        what=what,
+        name=name,
+        version=source.version,
+        identity=identity,
+        archive=archive,
+        target=target,
+        settings=building.settings(name),
+        subdirectory=source.subdirectory,
+        is_tree=source.is_tree or source.directory is not None,
+        evidence=evidence,
+        glibc=building.glibc,
+    )
+
+
+def _tree(source: ToBuild, store: Store) -> tuple[str | None, Callable[[], tuple[Path, str]]]:
+    """Return what names a directory's contents (None: links lead out of it), and what packs it."""
+    from crossdock.build.source import packed
+    from crossdock.build.tree import source_tree, tree_digest
+
+    assert source.directory is not None  # noqa: S101 - asked for directories only
+    directory = source.directory
+    digest = tree_digest(source_tree(directory), directory)
+
+    def archive() -> tuple[Path, str]:
+        content = packed(source_tree(directory))
+        return store.ingest(Digest.of(content), (content,), len(content)), "source.tar.gz"
+
+    return None if digest is None else f"tree {digest}", archive
+
+
+def _name_of(source: ToBuild) -> str:
+    """Return the name that a directory's files state, normalized; raise `BuildError` (E-BUILD-NAME)."""
+    from crossdock.build.tree import stated_name
+
+    assert source.directory is not None  # noqa: S101 - a file's name is known
+    name = stated_name(source.directory / (source.subdirectory or ""))
+    if name is None:
+        raise BuildError(
+            "it cannot be told what the project is called without running it",
+            code="E-BUILD-NAME",
+            places=[str(source.directory)],
+            hint="state `name` under [project] in its pyproject.toml",
+        )
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Shows nothing."""
+
+    names: list[str] = field(default_factory=list)
+
+    def began(self, label: str) -> object:
+        """Do nothing."""
+        return label
+
+    def stage(self, name: object, words: str) -> None:
+        """Do nothing."""
+
+    def ended(self, name: object, words: str, *, failed: bool) -> None:
+        """Do nothing."""
