@@ -94,6 +94,12 @@ def test_without_bubblewrap_namespaces_are_made_by_ourselves(monkeypatch: pytest
     assert sandbox_kind() == "namespaces"
 
 
+def test_both_sides_name_the_messages_alike() -> None:
+    from crossdock.build.sandbox.enter import PREFIX
+
+    assert namespaces.Namespaces.prefix == PREFIX
+
+
 def test_windows_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
     with pytest.raises(BuildError, match="no sandbox") as caught:

@@ -109,7 +109,7 @@ def test_what_is_no_elf_file_needs_nothing(tmp_path: Path) -> None:
 def test_the_dynamic_linkers_directories() -> None:
     found = search_directories()
     assert found
-    assert all(path.is_dir() for path in found)
+    assert all(path.is_dir() and path == path.resolve() for path in found)
 
 
 def test_tools_do_not_answer_for_the_host() -> None:

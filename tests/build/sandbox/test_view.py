@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.build.sandbox.support import KIND, KINDS, PREFIX, PYTHON, Yard
 
-from crossdock.build.sandbox import Mount, plain_tools
+from crossdock.build.sandbox import Mount, plain_tools, pythons
 from crossdock.build.sandbox.view import host_view
 
 
@@ -184,6 +184,49 @@ def test_hidden_places_are_empty(tmp_path: Path) -> None:
     yard = Yard(tmp_path, mounts=(Mount(source=given, place="/given"),))
     yard.options = {"hide": ["/given/include", "/given/lib.a", "/given/not-there", "/elsewhere"]}
     assert yard.shell("ls -A /given/include; cat /given/lib.a; ls /given") == "include\nlib.a\n"
+
+
+def test_a_python_brings_neither_headers_nor_packages(tmp_path: Path) -> None:
+    prefix = tmp_path / "python"
+    for name in ("include/python3.11/Python.h", "lib/pkgconfig/python3.pc", "lib/python3.11/config-3.11/Makefile",
+                 "lib/python3.11/site-packages/theirs.py", "lib/python3.11/os.py", "bin/python3.11"):  # fmt: skip
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text("x")
+    yard = Yard(tmp_path, mounts=(Mount(source=prefix, place="/python"),))
+    said = yard.shell("find /python -type f | sort")
+    assert said.split() == ["/python/bin/python3.11", "/python/lib/python3.11/os.py"]
+
+
+def test_of_a_python_in_a_shared_prefix_only_the_python_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in docker's images of Python, which have it in /usr/local."""
+    prefix = tmp_path / "local"
+    for name in ("include/foo.h", "lib/libfoo.so", "lib/libfoo.so.1", "lib/pkgconfig/foo.pc", "bin/foo-config",
+                 "lib/python3.11/os.py", "lib/python3.11/site-packages/theirs.py", "bin/python3.11"):  # fmt: skip
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text("x")
+    (prefix / "bin" / "python3").symlink_to("python3.11")
+    monkeypatch.setattr(pythons, "_SHARED", (prefix,))
+    yard = Yard(tmp_path, mounts=(Mount(source=prefix, place=str(prefix)),))
+    said = yard.shell(f"cd {prefix}; find . -type f | sort")
+    assert said.split() == ["./bin/python3", "./bin/python3.11", "./lib/python3.11/os.py"]
+
+
+def test_libraries_of_a_pythons_modules_are_there(tmp_path: Path) -> None:
+    """What the interpreter's modules are linked to is there, without a list of names."""
+    loaded = (
+        "import glob, importlib, os, sys, sysconfig\n"
+        "for path in glob.glob(sysconfig.get_path('platstdlib') + '/lib-dynload/*.so'):\n"
+        "    name = os.path.basename(path).partition('.')[0]\n"
+        "    if name != '_tkinter':\n"
+        "        try: importlib.import_module(name)\n"
+        "        except ImportError as error: print(name, error)\n"
+    )
+    outside = subprocess.check_output([PYTHON, "-I", "-c", loaded], text=True, stderr=subprocess.DEVNULL)
+    yard = Yard(tmp_path)
+    assert yard.run(PYTHON, "-I", "-W", "ignore", "-c", loaded) == 0
+    assert sorted(yard.text().splitlines()) == sorted(outside.splitlines())
 
 
 def test_paths_inside(tmp_path: Path, kind: str) -> None:

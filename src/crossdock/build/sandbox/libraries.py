@@ -77,7 +77,8 @@ def search_directories() -> tuple[Path, ...]:
         *sorted(Path("/usr/lib").glob("*-linux-*")),
         *map(Path, ("/usr/lib64", "/lib64", "/usr/lib", "/lib")),
     )
-    return tuple(dict.fromkeys(path for path in (*listed, *usual) if path.is_dir()))
+    # Resolved: where one directory is a link to another, the linker knows the libraries by the other one.
+    return tuple(dict.fromkeys(path.resolve() for path in (*listed, *usual) if path.is_dir()))
 
 
 def _configured(path: Path, depth: int) -> Iterator[Path]:

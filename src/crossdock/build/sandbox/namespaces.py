@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from crossdock.build.sandbox import enter
 from crossdock.build.sandbox.model import Limits
 from crossdock.build.sandbox.plan import GID, HOSTNAME, UID, Step
 from crossdock.build.sandbox.seccomp import filter_program
@@ -20,12 +19,15 @@ from crossdock.build.sandbox.treed import Treed, memory_file
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+#: A program by itself, not imported: it loads what crossdock does not need.
+_PROGRAM = Path(__file__).with_name("enter.py")
+
 
 class Namespaces(Treed):
     """Namespaces made by `enter.py`, which the interpreter that runs crossdock runs."""
 
     kind: ClassVar[str] = "namespaces"
-    prefix: ClassVar[str] = enter.PREFIX
+    prefix: ClassVar[str] = "namespaces: "
 
     def job(
         self,
@@ -60,7 +62,7 @@ class Namespaces(Treed):
         given = memory_file(json.dumps(plan).encode())
         return Job(
             # Isolated and without site: nothing of the user's environment decides what it does.
-            command=[sys.executable, "-I", "-S", enter.__file__, str(given)],
+            command=[sys.executable, "-I", "-S", os.fspath(_PROGRAM), str(given)],
             environ={},
             log=log,
             limits=self.limits,

@@ -10,9 +10,10 @@ from crossdock.build.sandbox.model import Limits, Mount, Sandbox
 from crossdock.build.sandbox.places import place_of
 from crossdock.build.sandbox.plan import steps
 from crossdock.build.sandbox.probe import refusal_of
+from crossdock.build.sandbox.pythons import with_pythons
 from crossdock.build.sandbox.scratch import scratch_directory
 from crossdock.build.sandbox.supervise import Job, supervise
-from crossdock.build.sandbox.view import development_of, host_view
+from crossdock.build.sandbox.view import host_view
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ class Treed(Sandbox):
         sysroot: tuple[Path, str] | None = None,
     ) -> None:
         super().__init__(mounts, limits)
-        self._hide = (*hide, *(place for mount in self.mounts for place in development_of(mount)))
+        shown, hidden = with_pythons(self.mounts)
+        self.mounts = tuple(shown)
+        self._hide = (*hide, *hidden)
         self._sysroot = sysroot
 
     @abstractmethod

@@ -6,12 +6,8 @@ import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from crossdock.build.sandbox import libraries, tools
-
-if TYPE_CHECKING:
-    from crossdock.build.sandbox.model import Mount
 
 #: Where the directories of the plain tools lie inside; /usr/bin has links to them. One mount each instead of one for
 #: each program keeps the start short.
@@ -96,16 +92,3 @@ def host_view() -> View:
 
 def _glob(pattern: str) -> list[str]:
     return sorted(os.fspath(path) for path in Path("/").glob(pattern.lstrip("/")) if path.is_dir())
-
-
-def development_of(mount: Mount) -> list[str]:
-    """Return the places below a mounted Python that answer for the host: its headers, and files that name its libraries."""
-    if not any((mount.source / "bin").glob("python3*")):
-        return []
-    found = [
-        mount.source / "include",
-        mount.source / "lib" / "pkgconfig",
-        *mount.source.glob("lib/python3*/config-*"),
-    ]
-    place = mount.place.rstrip("/")
-    return [f"{place}/{path.relative_to(mount.source).as_posix()}" for path in found if path.is_dir()]
