@@ -17,6 +17,9 @@ _CPUS = {
 }
 _ALIGN = 0x1000
 
+#: Symbols by version by library.
+Versions = dict[str, dict[str, tuple[str, ...]]]
+
 
 @dataclass
 class _Strings:
@@ -32,7 +35,7 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
     cpu: str = "aarch64",
     *,
     needed: tuple[str, ...] = (),
-    versions: dict[str, dict[str, tuple[str, ...]]] | None = None,
+    versions: Versions | None = None,
     imports: tuple[str, ...] = (),
     exports: tuple[str, ...] = (),
     soname: str = "",
@@ -76,7 +79,7 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
         else struct.pack(layout, name, value, 0, info, 0, section)
         for name, info, section, value in symbols
     )
-    parts = {
+    parts: dict[bytes, tuple[bytes, int]] = {
         b".dynsym": (table, 11),
         b".dynstr": (bytes(strings.data), 3),
         b".hash": (
@@ -89,10 +92,11 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
         parts[b".gnu.version_r"] = (verneed, 0x6FFFFFFE)
     parts[b".text"] = (extra or b"\0", 1)
     head, phdr, shdr = (64, 56, 64) if wide else (52, 32, 40)
-    at, places, body = head + 2 * phdr, {}, b""
-    for name, (data, _) in parts.items():
+    at, body = head + 2 * phdr, b""
+    places: dict[bytes, int] = {}
+    for title, (data, _) in parts.items():
         pad = -at % 8
-        places[name] = at + pad
+        places[title] = at + pad
         body += b"\0" * pad + data
         at += pad + len(data)
     dynamic += [
@@ -109,10 +113,10 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
     parts[b".dynamic"] = (table, 6)
     places[b".dynamic"] = at + pad
     body += b"\0" * pad + table
-    names = b"\0" + b"\0".join([*parts, b".shstrtab"]) + b"\0"
-    parts[b".shstrtab"] = (names, 3)
+    titles = b"\0" + b"\0".join([*parts, b".shstrtab"]) + b"\0"
+    parts[b".shstrtab"] = (titles, 3)
     places[b".shstrtab"] = head + 2 * phdr + len(body)
-    body += names
+    body += titles
     loaded = places[b".shstrtab"]
     body += b"\0" * (-(head + 2 * phdr + len(body)) % 8)
     sections_at = head + 2 * phdr + len(body)
@@ -126,20 +130,20 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
     }
     sizes = {b".dynsym": len(parts[b".dynsym"][0]) // len(symbols), b".dynamic": 2 * size, b".gnu.version": 2}
     sections = bytes(shdr)
-    for name, (data, kind) in parts.items():
-        where = places[name]
+    for title, (data, kind) in parts.items():
+        where = places[title]
         sections += struct.pack(
             f"{order}II4{word}II2{word}",
-            names.index(b"\0" + name + b"\0") + 1,
+            titles.index(b"\0" + title + b"\0") + 1,
             kind,
-            0 if name == b".shstrtab" else 2,
-            0 if name == b".shstrtab" else where,
+            0 if title == b".shstrtab" else 2,
+            0 if title == b".shstrtab" else where,
             where,
             len(data),
-            order_of.index(link[name]) if name in link else 0,
-            len(versions) if name == b".gnu.version_r" else 1 if name == b".dynsym" else 0,
+            order_of.index(link[title]) if title in link else 0,
+            len(versions) if title == b".gnu.version_r" else 1 if title == b".dynsym" else 0,
             8,
-            sizes.get(name, 0),
+            sizes.get(title, 0),
         )
     header = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
     header += struct.pack(

@@ -11,6 +11,7 @@ import sysconfig
 import zipfile
 from dataclasses import replace
 from email import message_from_bytes
+from typing import TYPE_CHECKING
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -25,22 +26,30 @@ from crossdock.build.repair import repair
 from crossdock.errors import BuildError
 from crossdock.inspect.binary import read_binary
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build.repair.elves import Versions
+
+    from crossdock.build.repair import Repaired
+    from crossdock.inspect.facts import Image
+
 _MODULE = f"demo/m{SUFFIX}"
-_GLIBC = {"libc.so.6": {"GLIBC_2.17": ("printf",)}}
+_GLIBC: Versions = {"libc.so.6": {"GLIBC_2.17": ("printf",)}}
 
 
-def _facts(content: bytes):
+def _facts(content: bytes) -> Image:
     binary = read_binary(content, "x")
     assert binary is not None
     return binary.images[0]
 
 
-def _libs(done) -> list[str]:
+def _libs(done: Repaired) -> list[str]:
     return sorted(name for name in members(done) if ".libs/" in name)
 
 
 @pytest.fixture
-def foo(tmp_path):
+def foo(tmp_path: Path) -> Sysroot:
     """A sysroot with libfoo, which needs libbar, and a libz that is newer than the policy of 2.28 promises."""
     return sysroot(
         tmp_path / "sysroot",
@@ -62,7 +71,7 @@ def foo(tmp_path):
     )
 
 
-def test_a_library_comes_with_what_it_needs_under_names_of_its_own(tmp_path, foo):
+def test_a_library_comes_with_what_it_needs_under_names_of_its_own(tmp_path: Path, foo: Sysroot) -> None:
     done = repaired(
         tmp_path, {_MODULE: extension(versions={**_GLIBC, "libfoo.so.1": {"FOO_1": ("foo",)}})}, sysroot=foo
     )
@@ -86,7 +95,7 @@ def test_a_library_comes_with_what_it_needs_under_names_of_its_own(tmp_path, foo
     assert done.report.grafted[1].package == foo.owners["usr/lib/aarch64-linux-gnu/libfoo.so.1"]
 
 
-def test_the_tag_counts_what_was_grafted(tmp_path, foo):
+def test_the_tag_counts_what_was_grafted(tmp_path: Path, foo: Sysroot) -> None:
     done = repaired(
         tmp_path, {_MODULE: extension(needed=("libnew.so.1",))}, "manylinux_2_31_aarch64", sysroot=foo
     )
@@ -95,7 +104,7 @@ def test_the_tag_counts_what_was_grafted(tmp_path, foo):
     assert done.report.floor.path.startswith("demo.libs/libnew-")
 
 
-def test_a_graft_that_is_newer_than_the_target_says_whose_it_is(tmp_path, foo):
+def test_a_graft_that_is_newer_than_the_target_says_whose_it_is(tmp_path: Path, foo: Sysroot) -> None:
     newer = replace(foo, floor=(2, 36), detail="Debian bookworm arm64: libnew-dev 0.9")
     with pytest.raises(BuildError) as caught:
         repaired(tmp_path, {_MODULE: extension(needed=("libnew.so.1",))}, sysroot=newer)
@@ -111,13 +120,13 @@ def test_a_graft_that_is_newer_than_the_target_says_whose_it_is(tmp_path, foo):
 @pytest.mark.parametrize(
     "needed", ["libz.so.1", "libc.so.6", "ld-linux-aarch64.so.1", "libstdc++.so.6", "libcuda.so.1"]
 )
-def test_what_the_target_promises_stays_outside(tmp_path, foo, needed):
+def test_what_the_target_promises_stays_outside(tmp_path: Path, foo: Sysroot, needed: str) -> None:
     done = repaired(tmp_path, {_MODULE: extension(needed=(needed,))}, sysroot=foo)
     assert _libs(done) == []
     assert _facts(members(done)[_MODULE]).needed == (needed,)
 
 
-def test_a_promised_library_in_too_new_a_version_comes_along(tmp_path, foo):
+def test_a_promised_library_in_too_new_a_version_comes_along(tmp_path: Path, foo: Sysroot) -> None:
     content = extension(versions={"libz.so.1": {"ZLIB_1.2.12": ("crc32_combine_gen",)}})
     done = repaired(tmp_path, {_MODULE: content}, sysroot=foo)
     assert done.report.tags == ("cp311-cp311-manylinux_2_17_aarch64",)
@@ -132,7 +141,7 @@ def test_a_promised_library_in_too_new_a_version_comes_along(tmp_path, foo):
         ("libother.so.1", f"{_MODULE} needs libother.so.1"),
     ],
 )
-def test_a_library_that_is_nowhere_is_named(tmp_path, foo, needed, place):
+def test_a_library_that_is_nowhere_is_named(tmp_path: Path, foo: Sysroot, needed: str, place: str) -> None:
     with pytest.raises(BuildError) as caught:
         repaired(tmp_path, {_MODULE: extension(needed=(needed,))}, sysroot=foo)
     assert caught.value.code == "E-BUILD-LIBRARY"
@@ -140,14 +149,14 @@ def test_a_library_that_is_nowhere_is_named(tmp_path, foo, needed, place):
     assert "Debian bullseye" in caught.value.message
 
 
-def test_without_a_sysroot_nothing_of_the_host_is_taken(tmp_path):
+def test_without_a_sysroot_nothing_of_the_host_is_taken(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         repaired(tmp_path, {_MODULE: extension(needed=("libffi.so.8",))})
     assert caught.value.code == "E-BUILD-LIBRARY"
     assert '`libraries = ["libffi8"]`' in (caught.value.hint or "")
 
 
-def test_a_link_that_leads_out_of_the_sysroot_is_no_library(tmp_path, foo):
+def test_a_link_that_leads_out_of_the_sysroot_is_no_library(tmp_path: Path, foo: Sysroot) -> None:
     outside = tmp_path / "libout.so.1"
     outside.write_bytes(elf(soname="libout.so.1"))
     (foo.directory / "usr/lib/libout.so.1").symlink_to(outside)
@@ -157,7 +166,9 @@ def test_a_link_that_leads_out_of_the_sysroot_is_no_library(tmp_path, foo):
             repaired(tmp_path, {_MODULE: extension(needed=(name,))}, sysroot=foo)
 
 
-def test_absolute_links_start_at_the_sysroot_and_deep_directories_are_searched(tmp_path, foo):
+def test_absolute_links_start_at_the_sysroot_and_deep_directories_are_searched(
+    tmp_path: Path, foo: Sysroot
+) -> None:
     deep = foo.directory / "usr/lib/aarch64-linux-gnu/blas"
     deep.mkdir()
     (deep / "libblas.so.3").symlink_to("/usr/lib/aarch64-linux-gnu/libbar.so.2")
@@ -168,7 +179,7 @@ def test_absolute_links_start_at_the_sysroot_and_deep_directories_are_searched(t
 # Where libraries are looked for
 
 
-def test_the_wheels_own_library_is_found_though_its_search_path_named_the_build(tmp_path):
+def test_the_wheels_own_library_is_found_though_its_search_path_named_the_build(tmp_path: Path) -> None:
     files = {
         "demo/_ext/x.so": extension(name="x", needed=("libown.so.1",), runpath="/build/work/lib"),
         "demo/lib/libown.so.1": elf(soname="libown.so.1"),
@@ -178,7 +189,7 @@ def test_the_wheels_own_library_is_found_though_its_search_path_named_the_build(
     assert done.report.grafted == ()
 
 
-def test_a_library_needed_by_its_path_is_needed_by_its_name(tmp_path, foo):
+def test_a_library_needed_by_its_path_is_needed_by_its_name(tmp_path: Path, foo: Sysroot) -> None:
     files = {
         _MODULE: extension(needed=("/build/work/libfoo.so.1", "build/libown.so")),
         "demo/libown.so": elf(),
@@ -198,31 +209,35 @@ def test_a_library_needed_by_its_path_is_needed_by_its_name(tmp_path, foo):
         ("/sysroot/usr/lib", ()),
     ],
 )
-def test_search_paths_begin_at_the_file_and_stay_in_the_installation(tmp_path, before, after):
+def test_search_paths_begin_at_the_file_and_stay_in_the_installation(
+    tmp_path: Path, before: str, after: tuple[str, ...]
+) -> None:
     done = repaired(tmp_path, {_MODULE: extension(runpath=before)})
     assert _facts(members(done)[_MODULE]).rpath == after
 
 
-def test_a_file_that_needs_no_change_keeps_its_bytes(tmp_path):
+def test_a_file_that_needs_no_change_keeps_its_bytes(tmp_path: Path) -> None:
     content = extension(versions=_GLIBC, runpath="$ORIGIN/lib")
     assert members(repaired(tmp_path, {_MODULE: content}))[_MODULE] == content
 
 
-def test_a_library_of_another_package_stays_its_own(tmp_path, foo):
+def test_a_library_of_another_package_stays_its_own(tmp_path: Path, foo: Sysroot) -> None:
     content = extension(needed=("libtorch.so", "libpart.so"), runpath="$ORIGIN/../other/lib")
     done = repaired(tmp_path, {_MODULE: content}, sysroot=foo)
     assert members(done)[_MODULE] == content
     assert {one.code for one in done.report.findings} == {"E-FIT-BESIDE"}
 
 
-def test_libpython_is_taken_out_of_a_module(tmp_path):
+def test_libpython_is_taken_out_of_a_module(tmp_path: Path) -> None:
     content = extension(needed=("libpython3.11.so.1.0",), versions=_GLIBC)
     done = repaired(tmp_path, {_MODULE: content})
     assert _facts(members(done)[_MODULE]).needed == ("libc.so.6",)
     assert [one.code for one in done.report.findings] == ["E-FIT-LIBPYTHON"]
 
 
-def test_programs_among_the_scripts_are_started_from_beside_their_libraries(tmp_path, foo):
+def test_programs_among_the_scripts_are_started_from_beside_their_libraries(
+    tmp_path: Path, foo: Sysroot
+) -> None:
     tool = "demo-1.0.data/scripts/tool"
     done = repaired(tmp_path, {_MODULE: extension(), tool: elf(needed=("libbar.so.2",))}, sysroot=foo)
     found = members(done)
@@ -232,14 +247,14 @@ def test_programs_among_the_scripts_are_started_from_beside_their_libraries(tmp_
     assert _facts(found["demo.scripts/tool"]).rpath == ("$ORIGIN/../demo.libs",)
 
 
-def test_files_below_the_prefix_have_their_own_copies(tmp_path, foo):
+def test_files_below_the_prefix_have_their_own_copies(tmp_path: Path, foo: Sysroot) -> None:
     place = "demo-1.0.data/data/lib/plugin.so"
     done = repaired(tmp_path, {_MODULE: extension(), place: elf(needed=("libbar.so.2",))}, sysroot=foo)
     assert _facts(members(done)[place]).rpath == ("$ORIGIN/../demo.libs",)
     assert [one.path.rpartition("/")[0] for one in done.report.grafted] == ["demo-1.0.data/data/demo.libs"]
 
 
-def test_platlib_in_the_data_directory_lies_beside_the_rest(tmp_path, foo):
+def test_platlib_in_the_data_directory_lies_beside_the_rest(tmp_path: Path, foo: Sysroot) -> None:
     place = "demo-1.0.data/platlib/demo/n.so"
     done = repaired(tmp_path, {place: extension(name="n", needed=("libbar.so.2",))}, sysroot=foo)
     assert [one.path.rpartition("/")[0] for one in done.report.grafted] == ["demo.libs"]
@@ -250,7 +265,9 @@ def test_platlib_in_the_data_directory_lies_beside_the_rest(tmp_path, foo):
 
 
 @pytest.mark.parametrize(("version", "named"), [("2.1", False), ("2.4", True)])
-def test_licences_come_along_and_are_named_where_metadata_can(tmp_path, foo, version, named):
+def test_licences_come_along_and_are_named_where_metadata_can(
+    tmp_path: Path, foo: Sysroot, version: str, named: bool
+) -> None:
     files = {_MODULE: extension(needed=("libfoo.so.1",))}
     wheel = make_wheel(
         tmp_path,
@@ -277,7 +294,7 @@ def test_licences_come_along_and_are_named_where_metadata_can(tmp_path, foo, ver
     assert message.get_payload() == "body\n\nmore\n"
 
 
-def test_the_bill_of_what_was_grafted_follows_the_schema(tmp_path, foo):
+def test_the_bill_of_what_was_grafted_follows_the_schema(tmp_path: Path, foo: Sysroot) -> None:
     done = repaired(tmp_path, {_MODULE: extension(needed=("libfoo.so.1",))}, sysroot=foo)
     text = members(done)["demo-1.0.dist-info/sboms/crossdock.cdx.json"].decode()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
@@ -290,7 +307,7 @@ def test_the_bill_of_what_was_grafted_follows_the_schema(tmp_path, foo):
     assert files == [one.path for one in done.report.grafted]
 
 
-def test_a_directory_that_somebody_gave_has_no_packages(tmp_path, foo):
+def test_a_directory_that_somebody_gave_has_no_packages(tmp_path: Path, foo: Sysroot) -> None:
     given = replace(foo, packages=(), owners={}, detail="a directory given", floor=None)
     done = repaired(tmp_path, {_MODULE: extension(needed=("libbar.so.2",))}, sysroot=given)
     text = members(done)["demo-1.0.dist-info/sboms/crossdock.cdx.json"].decode()
@@ -303,7 +320,7 @@ def test_a_directory_that_somebody_gave_has_no_packages(tmp_path, foo):
 
 
 @pytest.mark.parametrize("cpu", ["x86_64", "i686", "armv7l", "ppc64le", "s390x", "riscv64"])
-def test_other_cpus_are_written_in_their_own_order(tmp_path, cpu):
+def test_other_cpus_are_written_in_their_own_order(tmp_path: Path, cpu: str) -> None:
     place = tmp_path / "sysroot" / "usr" / "lib"
     place.mkdir(parents=True)
     (place / "libfoo.so.1").write_bytes(elf(cpu, soname="libfoo.so.1"))
@@ -340,7 +357,7 @@ PyMODINIT_FUNC PyInit_m(void) { return PyModule_Create(&module); }
     not sys.platform.startswith("linux"), reason="only on Linux: it loads what was built for it"
 )
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed (dev/setup installs it)")
-def test_what_was_grafted_loads_where_the_sysroot_is_gone(tmp_path):
+def test_what_was_grafted_loads_where_the_sysroot_is_gone(tmp_path: Path) -> None:
     place = tmp_path / "sysroot" / "usr" / "lib"
     place.mkdir(parents=True)
 
@@ -377,7 +394,7 @@ def test_what_was_grafted_loads_where_the_sysroot_is_gone(tmp_path):
 
 @pytest.mark.emulation
 @pytest.mark.parametrize("module", ["_sqlite3", "_ssl", "_lzma"])
-def test_debians_own_libraries_load_from_the_wheel_on_the_targets_cpu(tmp_path, module):
+def test_debians_own_libraries_load_from_the_wheel_on_the_targets_cpu(tmp_path: Path, module: str) -> None:
     foreign = require_foreign_python("arm64")
     minor = foreign.version[1]
     suffix = f".cpython-3{minor}-aarch64-linux-gnu.so"

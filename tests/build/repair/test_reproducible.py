@@ -10,14 +10,14 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from tests.build.repair.elves import elf, extension
+from tests.build.repair.elves import Versions, elf, extension
 from tests.build.repair.made import SUFFIX, job, repaired, sysroot
 from tests.support.wheels import wheel_files, zip_bytes
 
-from crossdock.build.repair import repair
+from crossdock.build.repair import Repaired, repair
 
 _ROOT = Path(__file__).parents[3]
-_GLIBC = {"libc.so.6": {"GLIBC_2.17": ("printf",)}}
+_GLIBC: Versions = {"libc.so.6": {"GLIBC_2.17": ("printf",)}}
 
 #: Run as a program in other surroundings: prints the wheel's name and hash.
 _PROGRAM = """
@@ -29,7 +29,7 @@ print(done.wheel.filename, done.wheel.sha256)
 """
 
 
-def grafted(directory: Path):
+def grafted(directory: Path) -> Repaired:
     """Repair a wheel with two modules, three libraries, licences and a bill."""
     libraries = {
         "libfoo.so.1": elf(soname="libfoo.so.1", needed=("libbar.so.2", "libbaz.so.3"), versions=_GLIBC),
@@ -64,7 +64,9 @@ def grafted(directory: Path):
         ),
     ],
 )
-def test_other_surroundings_give_the_same_bytes(tmp_path, umask, environment):
+def test_other_surroundings_give_the_same_bytes(
+    tmp_path: Path, umask: int, environment: dict[str, str]
+) -> None:
     here = grafted(tmp_path / "here")
     there = tmp_path / "somewhere else"
     ran = subprocess.run(
@@ -81,7 +83,7 @@ def test_other_surroundings_give_the_same_bytes(tmp_path, umask, environment):
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_how_the_backend_zipped_does_not_show(tmp_path, number):
+def test_how_the_backend_zipped_does_not_show(tmp_path: Path, number: int) -> None:
     files = wheel_files(
         tag="cp311-cp311-linux_aarch64",
         files={
@@ -105,7 +107,7 @@ def test_how_the_backend_zipped_does_not_show(tmp_path, number):
     assert done[0] == done[1]
 
 
-def test_the_zip_is_sorted_dated_1980_and_compressed_where_that_is_shorter(tmp_path):
+def test_the_zip_is_sorted_dated_1980_and_compressed_where_that_is_shorter(tmp_path: Path) -> None:
     with zipfile.ZipFile(BytesIO(grafted(tmp_path).wheel.content)) as archive:
         entries = archive.infolist()
     assert [one.filename for one in entries] == sorted(one.filename for one in entries)
@@ -115,7 +117,7 @@ def test_the_zip_is_sorted_dated_1980_and_compressed_where_that_is_shorter(tmp_p
     assert methods["demo/__init__.py"] == zipfile.ZIP_STORED
 
 
-def test_the_bytes_are_known(tmp_path, monkeypatch):
+def test_the_bytes_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossdock.build.repair.bill.__version__", "0")
     # Held to a value, so that a new version of what writes ELF files or compresses cannot change wheels unnoticed.
     assert (

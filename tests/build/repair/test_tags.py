@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,9 @@ from crossdock.errors import BuildError
 from crossdock.target.arches import lowest_glibc
 from crossdock.target.model import Arch
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _LIBC = "libc.so.6"
 
 
@@ -20,7 +25,7 @@ def _needs(*versions: str) -> dict[str, dict[str, tuple[str, ...]]]:
     return {_LIBC: dict.fromkeys(versions, ())}
 
 
-def test_the_tag_is_the_newest_glibc_that_any_binary_needs(tmp_path):
+def test_the_tag_is_the_newest_glibc_that_any_binary_needs(tmp_path: Path) -> None:
     done = repaired(
         tmp_path,
         {
@@ -34,7 +39,7 @@ def test_the_tag_is_the_newest_glibc_that_any_binary_needs(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["demo-1.0.data/scripts/tool", "demo-1.0.data/data/lib/x.so"])
-def test_binaries_outside_of_the_package_count_too(tmp_path, place):
+def test_binaries_outside_of_the_package_count_too(tmp_path: Path, place: str) -> None:
     files = {f"demo/m{SUFFIX}": extension(), place: elf(versions=_needs("GLIBC_2.25"))}
     assert repaired(tmp_path, files).report.tags == ("cp311-cp311-manylinux_2_25_aarch64",)
 
@@ -51,7 +56,7 @@ def test_binaries_outside_of_the_package_count_too(tmp_path, place):
         ("riscv64", "manylinux_2_17"),
     ],
 )
-def test_what_needs_nothing_gets_the_oldest_tag_there_is(tmp_path, cpu, lowest):
+def test_what_needs_nothing_gets_the_oldest_tag_there_is(tmp_path: Path, cpu: str, lowest: str) -> None:
     files = {"demo/m.so": extension(cpu)}
     done = repaired(tmp_path, files, f"manylinux_2_35_{cpu}", tag=f"cp311-cp311-linux_{cpu}")
     assert done.report.tags == (f"cp311-cp311-{lowest}_{cpu}",)
@@ -59,13 +64,13 @@ def test_what_needs_nothing_gets_the_oldest_tag_there_is(tmp_path, cpu, lowest):
     assert done.report.floor.path == ""
 
 
-def test_a_marker_of_glibc_counts_as_the_first_glibc_with_it(tmp_path):
+def test_a_marker_of_glibc_counts_as_the_first_glibc_with_it(tmp_path: Path) -> None:
     files = {f"demo/m{SUFFIX}": extension(versions=_needs("GLIBC_ABI_DT_RELR"))}
     done = repaired(tmp_path, files, "manylinux_2_38_aarch64")
     assert done.report.tags == ("cp311-cp311-manylinux_2_36_aarch64",)
 
 
-def test_the_version_of_another_library_sets_the_floor_by_the_policies(tmp_path):
+def test_the_version_of_another_library_sets_the_floor_by_the_policies(tmp_path: Path) -> None:
     files = {f"demo/m{SUFFIX}": extension(versions={"libstdc++.so.6": {"GLIBCXX_3.4.24": ()}})}
     done = repaired(tmp_path, files)
     # auditwheel's policies: GLIBCXX_3.4.24 is promised from manylinux_2_26 on.
@@ -73,12 +78,12 @@ def test_the_version_of_another_library_sets_the_floor_by_the_policies(tmp_path)
     assert "GLIBCXX_3.4.24" in str(done.report.floor)
 
 
-def test_a_library_of_later_policies_sets_the_floor(tmp_path):
+def test_a_library_of_later_policies_sets_the_floor(tmp_path: Path) -> None:
     files = {f"demo/m{SUFFIX}": extension(needed=("libmvec.so.1",))}
     assert repaired(tmp_path, files).report.tags == ("cp311-cp311-manylinux_2_24_aarch64",)
 
 
-def test_a_wheel_newer_than_the_target_is_refused_with_the_way_out(tmp_path):
+def test_a_wheel_newer_than_the_target_is_refused_with_the_way_out(tmp_path: Path) -> None:
     files = {f"demo/m{SUFFIX}": extension(versions={_LIBC: {"GLIBC_2.34": ("dlsym",)}})}
     with pytest.raises(BuildError) as caught:
         repaired(tmp_path, files)
@@ -88,13 +93,13 @@ def test_a_wheel_newer_than_the_target_is_refused_with_the_way_out(tmp_path):
     assert "--for manylinux_2_34_aarch64" in (caught.value.hint or "")
 
 
-def test_musl_wheels_are_for_musl_1_2(tmp_path):
+def test_musl_wheels_are_for_musl_1_2(tmp_path: Path) -> None:
     name = "demo/m.cpython-311-aarch64-linux-musl.so"
     done = repaired(tmp_path, {name: extension(needed=("libc.so",))}, "musllinux_1_2_aarch64")
     assert done.wheel.filename == "demo-1.0-cp311-cp311-musllinux_1_2_aarch64.whl"
 
 
-def test_a_target_with_an_older_musl_is_refused(tmp_path):
+def test_a_target_with_an_older_musl_is_refused(tmp_path: Path) -> None:
     name = "demo/m.cpython-311-aarch64-linux-musl.so"
     with pytest.raises(BuildError, match="musllinux_1_2_aarch64") as caught:
         repaired(tmp_path, {name: extension(needed=("libc.so",))}, "musllinux_1_1_aarch64")
@@ -105,7 +110,9 @@ def test_a_target_with_an_older_musl_is_refused(tmp_path):
     ("minos", "tag"),
     [((10, 9), "11_0"), ((11, 0), "11_0"), ((12, 0), "12_0"), ((11, 3), "12_0")],
 )
-def test_macos_wheels_are_tagged_by_the_newest_minimum(tmp_path, minos, tag):
+def test_macos_wheels_are_tagged_by_the_newest_minimum(
+    tmp_path: Path, minos: tuple[int, int], tag: str
+) -> None:
     files = {
         "demo/m.cpython-311-darwin.so": macho(min_os=minos, names=b"\0_PyInit_m\0"),
         "demo/n.cpython-311-darwin.so": macho(min_os=(11, 0), names=b"\0_PyInit_n\0"),
@@ -114,13 +121,13 @@ def test_macos_wheels_are_tagged_by_the_newest_minimum(tmp_path, minos, tag):
     assert done.report.tags == (f"cp311-cp311-macosx_{tag}_arm64",)
 
 
-def test_macos_on_intel_goes_further_back(tmp_path):
+def test_macos_on_intel_goes_further_back(tmp_path: Path) -> None:
     files = {"demo/m.cpython-311-darwin.so": macho("x86_64", min_os=(10, 13), names=b"\0_PyInit_m\0")}
     done = repaired(tmp_path, files, "macosx_13_0_x86_64", tag="cp311-cp311-macosx_10_9_universal2")
     assert done.report.tags == ("cp311-cp311-macosx_10_13_x86_64",)
 
 
-def test_a_newer_macos_than_the_target_has_is_refused(tmp_path):
+def test_a_newer_macos_than_the_target_has_is_refused(tmp_path: Path) -> None:
     files = {"demo/m.cpython-311-darwin.so": macho(min_os=(14, 0), names=b"\0_PyInit_m\0")}
     with pytest.raises(BuildError, match="macosx_14_0_arm64") as caught:
         repaired(tmp_path, files, "macosx_13_0_arm64", tag="cp311-cp311-macosx_11_0_arm64")
@@ -131,7 +138,7 @@ def test_a_newer_macos_than_the_target_has_is_refused(tmp_path):
     ("name", "machine", "tag"),
     [("windows/amd64", 0x8664, "win_amd64"), ("windows/arm64", 0xAA64, "win_arm64")],
 )
-def test_windows_wheels(tmp_path, name, machine, tag):
+def test_windows_wheels(tmp_path: Path, name: str, machine: int, tag: str) -> None:
     files = {
         f"demo/m.cp311-{tag}.pyd": pe(machine, dlls=("python311.dll", "KERNEL32.dll"), exports=("PyInit_m",))
     }
@@ -149,7 +156,9 @@ def test_windows_wheels(tmp_path, name, machine, tag):
     minors=st.lists(st.lists(st.integers(2, 42), max_size=4), min_size=1, max_size=4),
     stated=st.booleans(),
 )
-def test_the_floor_is_the_maximum_and_never_below_the_lowest(tmp_path, cpu, minors, stated):
+def test_the_floor_is_the_maximum_and_never_below_the_lowest(
+    tmp_path: Path, cpu: str, minors: list[list[int]], stated: bool
+) -> None:
     files: dict[str, bytes | str] = {
         f"demo/m{number}.so": extension(
             cpu,
@@ -171,7 +180,7 @@ def test_the_floor_is_the_maximum_and_never_below_the_lowest(tmp_path, cpu, mino
     glibcxx=st.sampled_from(["", "3.4", "3.4.19", "3.4.21", "3.4.22", "3.4.24", "3.4.25", "3.4.29"]),
     zlib=st.sampled_from(["", "1.2.0", "1.2.5.2", "1.2.9"]),
 )
-def test_auditwheel_agrees_up_to_its_rounding(tmp_path, glibc, glibcxx, zlib):
+def test_auditwheel_agrees_up_to_its_rounding(tmp_path: Path, glibc: int, glibcxx: str, zlib: str) -> None:
     versions = _needs(f"GLIBC_2.{glibc}")
     if glibcxx:
         versions["libstdc++.so.6"] = {f"GLIBCXX_{glibcxx}": ()}
@@ -185,7 +194,7 @@ def test_auditwheel_agrees_up_to_its_rounding(tmp_path, glibc, glibcxx, zlib):
     assert theirs == min(minor for minor in known if minor >= ours)
 
 
-def _auditwheel(path):
+def _auditwheel(path: Path) -> tuple[list[int], int]:
     """Return the policies that auditwheel knows, and the one that it finds for a wheel."""
     from repairwheel._vendor.auditwheel.architecture import Architecture
     from repairwheel._vendor.auditwheel.libc import Libc as TheirLibc
@@ -203,7 +212,7 @@ def _auditwheel(path):
     return known, int(found.sym_policy.name.split("_")[2])
 
 
-def test_the_host_is_never_asked(tmp_path, monkeypatch):
+def test_the_host_is_never_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import platform
     import sys
     import sysconfig
