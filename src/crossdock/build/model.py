@@ -66,6 +66,10 @@ class Sysroot:
     packages: tuple[SystemPackage, ...] = ()
     owners: Mapping[str, SystemPackage] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: What `sysroot.static_links` reads: libraries that can become part of a module.
+    static: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: Shared libraries that ask for older symbol versions than as Debian has them.
+    lowered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

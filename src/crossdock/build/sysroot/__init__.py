@@ -15,5 +15,15 @@ from __future__ import annotations
 from crossdock.build.sysroot.asked import libraries_asked, library_hint
 from crossdock.build.sysroot.found import find_sysroot
 from crossdock.build.sysroot.headers import library_for_header, library_for_lib
+from crossdock.build.sysroot.static import static_link, static_links, static_packages
 
-__all__ = ["find_sysroot", "libraries_asked", "library_for_header", "library_for_lib", "library_hint"]
+__all__ = [
+    "find_sysroot",
+    "libraries_asked",
+    "library_for_header",
+    "library_for_lib",
+    "library_hint",
+    "static_link",
+    "static_links",
+    "static_packages",
+]

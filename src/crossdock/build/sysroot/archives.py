@@ -89,11 +89,13 @@ class _Object:
 
     def _symbols(self, section: int, sections: list[int]) -> None:
         first, size, link = self._extent(section)
+        # Local ones come first, and `sh_info` is their number (gabi, chapter 4).
+        (local,) = self._read("I", section + (44 if self._wide else 28))
         strings, length, _link = self._extent(sections[link])
         if not self._start <= strings <= strings + length <= self._end:
             raise ValueError(strings)
         step, info = (24, 4) if self._wide else (16, 12)
-        for symbol in range(first, first + size, step):
+        for symbol in range(first + local * step, first + size, step):
             (name,) = self._read("I", symbol)
             (where,) = self._read("H", symbol + info + 2)
             binding = self._data[symbol + info] >> 4

@@ -142,6 +142,8 @@ def _sysroot(
         floor=chosen.suite.glibc,
         packages=tuple(sorted(packages.values())),
         owners={path: packages[name] for path, name in manifest["owners"].items()},
+        static=manifest["static"],
+        lowered=tuple(manifest["lowered"]),
     )
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.archive.deb import read_deb
 from crossdock.archive.tarread import Kind
+from crossdock.build.sysroot.archives import fit
 from crossdock.build.sysroot.lowered import lowered
 from crossdock.build.sysroot.scripts import is_config_program, scripts_of
+from crossdock.build.sysroot.static import is_static, newest_wanted, static_parts
 from crossdock.build.sysroot.table import table, triplet_of
 from crossdock.store.sealed import read_sealed, seal
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from crossdock.net.debian.chosen import PinnedPackage
 
 #: Raised when the same packages would be laid out otherwise.
-FORMAT = 4
+FORMAT = 5
 #: Beside `usr`: whose each file is, and what it holds.
 MANIFEST = "crossdock-sysroot.json"
 #: Beside headers and the architecture's libraries. A whole directory of documents may be a link to another package's.
@@ -81,6 +83,7 @@ class _Layout:
         self._programs: dict[str, str] = {}
         self._sources: dict[str, str] = {}
         self._lowered: list[str] = []
+        self._static: dict[str, str] = {}
 
     def source(self, name: str, control: bytes) -> None:
         for line in control.decode("utf-8", "replace").splitlines():
@@ -100,10 +103,19 @@ class _Layout:
         if entry.kind is Kind.SYMLINK:
             self._link(path, entry.link, owner)
         elif entry.kind is Kind.FILE and path not in self._owners:
-            content = lowered(entry.content, self._architecture)
-            if content is not None:
-                self._lowered.append(path)
-            self._write(path, content or entry.content, owner, executable=entry.executable)
+            self._write(path, self._fitted_content(path, entry.content), owner, executable=entry.executable)
+
+    def _fitted_content(self, path: str, content: bytes) -> bytes:
+        """Return a library's bytes as they serve a module that runs on older systems."""
+        if is_static(path, self._architecture, self._triplet):
+            fitted = fit(content)
+            if fitted is not None:
+                self._static[path] = newest_wanted(fitted.needs)
+                return bytes(fitted.data)
+        changed = lowered(content, self._architecture)
+        if changed is not None:
+            self._lowered.append(path)
+        return changed or content
 
     def _link(self, path: str, target: str, owner: str) -> None:
         """Note a link; its target is read from where the package has it, as from the root of a merged system."""
@@ -138,6 +150,7 @@ class _Layout:
             "files": self._files,
             "sources": self._sources,
             "lowered": self._lowered,
+            "static": static_parts(self._directory, self._triplet, self._static),
         }
         (self._directory / MANIFEST).write_bytes(seal(manifest))
 
