@@ -14,7 +14,9 @@ from tests.build.sandbox.support import KINDS, PYTHON, SCRIPT
 from crossdock.build.sandbox import Limits, Mount, bubblewrap, namespaces, open_sandbox, sandbox_kind
 from crossdock.build.sandbox.probe import refusal_of
 from crossdock.build.sandbox.seatbelt import Seatbelt, profile
+from crossdock.build.sandbox.supervise import Job
 from crossdock.build.sandbox.unsandboxed import Unsandboxed
+from crossdock.build.sandbox.windows import run_plainly
 from crossdock.errors import BuildError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
@@ -92,6 +94,32 @@ def test_without_bubblewrap_namespaces_are_made_by_ourselves(monkeypatch: pytest
     monkeypatch.setattr(bubblewrap, "find", lambda: None)
     assert open_sandbox([], Limits(), allow_unsandboxed=False, warn=pytest.fail).kind == "namespaces"
     assert sandbox_kind() == "namespaces"
+
+
+def test_the_way_on_windows(tmp_path: Path) -> None:
+    """The code of Windows, which any host can run."""
+    log = tmp_path / "log"
+
+    def job(code: str, seconds: float) -> Job:
+        command = [sys.executable, "-I", "-c", code]
+        environ = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+        limits = Limits(seconds=seconds)
+        return Job(command=command, environ=environ, log=log, limits=limits, what="python", cwd=str(tmp_path))
+
+    assert run_plainly(job("import os; print(len(os.environ) < 9, flush=True); raise SystemExit(6)", 60)) == 6
+    assert log.read_text().split() == ["True"]
+    with pytest.raises(BuildError) as caught:
+        run_plainly(job("import time; time.sleep(60)", 0.5))
+    assert caught.value.code == "E-BUILD-TIMEOUT"
+
+
+def test_it_is_imported_where_posix_modules_are_missing() -> None:
+    code = (
+        "import sys; sys.modules['resource'] = None; sys.modules['fcntl'] = None; import os\n"
+        "for name in ('sysconf', 'killpg', 'memfd_create', 'pidfd_open', 'uname', 'confstr'): delattr(os, name)\n"
+        "import crossdock.build.sandbox\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_both_sides_name_the_messages_alike() -> None:

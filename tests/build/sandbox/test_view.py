@@ -11,6 +11,7 @@ from tests.build.sandbox.support import KIND, KINDS, PREFIX, PYTHON, Yard
 
 from crossdock.build.sandbox import Mount, plain_tools, pythons
 from crossdock.build.sandbox.view import host_view
+from crossdock.errors import BuildError
 
 
 @pytest.fixture(params=KINDS, autouse=True)
@@ -263,6 +264,12 @@ def test_a_program_that_is_not_there(yard: Yard) -> None:
     assert "/no/such/program" in yard.text()
 
 
+def test_no_option_is_smuggled_through_a_variable(yard: Yard) -> None:
+    with pytest.raises(BuildError) as caught:
+        yard.run("true", env={"A": "x\0--bind\0/\0/host"})
+    assert caught.value.code == "E-BUILD-SANDBOX"
+
+
 def test_output_comes_while_it_runs(yard: Yard) -> None:
     import threading
 
@@ -293,6 +300,7 @@ def test_nothing_is_left_in_the_hosts_tmp(
     import tempfile
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
     (tmp_path / "t").mkdir()
     yard.shell("mkdir -p /tmp/a/b; chmod 0 /tmp/a; ln -s / /var/tmp/x; mkfifo /dev/shm/f")
     assert not list((tmp_path / "t").iterdir())

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: On a disk where /tmp is often in memory, so that a build which fills it does not fill the memory.
+_ON_DISK = "/var/tmp"  # noqa: S108  a fresh directory is made in it
+
+
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
-    """Make an empty directory and remove it at the end."""
-    path = Path(tempfile.mkdtemp(prefix="crossdock-")).resolve()
+    """Make an empty directory where TMPDIR says, else on a disk, and remove it at the end."""
+    on_disk = _ON_DISK if "TMPDIR" not in os.environ and os.access(_ON_DISK, os.W_OK) else None
+    path = Path(tempfile.mkdtemp(prefix="crossdock-", dir=on_disk)).resolve()
     try:
         yield path
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import selectors
 import signal
 import subprocess
@@ -124,6 +123,8 @@ def _hold_to_limits(started: _Started, job: Job) -> None:
         if not more:
             return
         started.said += more
+    import resource  # there is none on Windows
+
     first = json.loads(started.said.splitlines()[0])["child-pid"]
     with contextlib.suppress(ProcessLookupError, BrokenPipeError):
         started.handle = os.pidfd_open(first)
@@ -138,6 +139,8 @@ def _hold_to_limits(started: _Started, job: Job) -> None:
 
 
 def _limit(pid: int, what: int, most: int) -> None:
+    import resource
+
     hard = _limits_of(pid, what)[1]
     value = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.prlimit(pid, what, (value, value))
@@ -145,6 +148,8 @@ def _limit(pid: int, what: int, most: int) -> None:
 
 def _limits_of(pid: int, what: int) -> tuple[int, int]:
     """Return a process's limits; a bwrap that is set-uid gives up its rights a moment after it has started."""
+    import resource
+
     end = time.monotonic() + _INTERVAL
     while True:
         try:

@@ -71,6 +71,11 @@ class Treed(Sandbox):
         self, command: Sequence[str], *, cwd: str, env: Mapping[str, str], log: Path, network: bool = False
     ) -> int:
         """Run `command` in namespaces made for it; see `Sandbox.run`."""
+        if any("\0" in text for text in (*command, cwd, *env, *env.values())):
+            # bwrap's options come to it as strings that end so: one more would be an option of its own.
+            raise BuildError(
+                "a variable or an argument for the sandbox has a NUL byte", code="E-BUILD-SANDBOX"
+            )
         with scratch_directory() as scratch:
             tree = steps(self.mounts, scratch, hide=self._hide, sysroot=self._sysroot, network=network)
             job = self.job(tree, command, cwd=cwd, env=env, log=log, network=network, scratch=scratch)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from crossdock.build.sandbox.model import Sandbox
 from crossdock.build.sandbox.supervise import Job, supervise
+from crossdock.build.sandbox.windows import run_plainly
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def run_limited(
     if not os.path.isdir(cwd):  # noqa: PTH112  a string of the caller's
         raise BuildError(f"`{cwd}` is no directory to build in", code="E-BUILD-SANDBOX")
     job = Job(command=command, environ=env, log=log, limits=sandbox.limits, what=what, cwd=cwd)
+    if sys.platform == "win32":
+        return run_plainly(job)
     status = supervise(job)
     assert status is not None  # noqa: S101  only bubblewrap tells of its status by a pipe
     return status

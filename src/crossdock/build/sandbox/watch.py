@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import subprocess
 from pathlib import Path
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
 
 
@@ -50,7 +50,7 @@ def _parents() -> list[tuple[int, int]]:
 
 def _resident(pid: int) -> int:
     try:
-        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
+        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * mmap.PAGESIZE
     except (OSError, IndexError, ValueError):
         return 0
 
