@@ -76,8 +76,13 @@ def add_target(rust: InstalledRust, triple: str, world: World) -> bool:
     if isinstance(last, int) and 0 <= world.now - last < _FRESH:
         return False
     command = [program, "target", "add", "--toolchain", rust.directory.name, triple]
-    if _output(command, {**environ, "RUSTUP_MAX_RETRIES": "0"}) is not None and rust.has(triple):
-        return True
+    # rustup itself does not keep two of its kind from writing into one toolchain.
+    with world.store.locked("rustup"):
+        if rust.has(triple):
+            return True
+        world.warn(f"rustup adds Rust's standard library of {triple} to `{rust.directory.name}`")
+        if _output(command, {**environ, "RUSTUP_MAX_RETRIES": "0"}) is not None and rust.has(triple):
+            return True
     world.store.put_fact(_FACT, key, int(world.now))
     return False
 
