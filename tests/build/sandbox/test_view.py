@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,18 @@ def test_output_comes_while_it_runs(yard: Yard) -> None:
     thread.join(20)
     assert done == [0]
     assert yard.text() == "early\nlate\n"
+
+
+def test_builds_run_side_by_side(tmp_path: Path) -> None:
+    def build(number: int) -> list[int]:
+        (tmp_path / str(number)).mkdir()
+        yard = Yard(tmp_path / str(number))
+        return [yard.run("/bin/sh", "-c", f"exit {number}") for _ in range(3)]
+
+    handles = len(list(Path("/proc/self/fd").iterdir()))
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(build, range(8))) == [[number] * 3 for number in range(8)]
+    assert len(list(Path("/proc/self/fd").iterdir())) <= handles
 
 
 def test_mounts_stay_few(yard: Yard) -> None:
