@@ -14,7 +14,7 @@ from crossdock.build.rust import prepare_rust
 from crossdock.build.sandbox import Limits, Mount, open_sandbox, plain_tools
 from crossdock.build.sandbox.bubblewrap import find as find_bubblewrap
 from crossdock.build.shim import shim_text
-from crossdock.build.sysroot import find_sysroot
+from crossdock.build.sysroot import find_sysroot, static_links
 from crossdock.build.target_python import find_target_python, sysconfig_module
 from crossdock.build.target_python.names import (
     ext_suffix,
@@ -164,10 +164,12 @@ def _plan(
 
     target = build.target
     triplet = "" if sysroot is None else sysroot.triplet
+    floor = build_floor(target, build.glibc)
+    static = {} if sysroot is None else static_links(sysroot, floor, place=places.sysroot)
     shown = ("/usr/include", f"/usr/lib/{triplet}") if by_place and triplet else ()
     return Plan(
         target=target,
-        zig_target=zig_target(target, build_floor(target, build.glibc)),
+        zig_target=zig_target(target, floor),
         host_target=host_name_for_zig(),
         interpreter=python.executable,
         places=places,
@@ -176,6 +178,7 @@ def _plan(
         triplet=triplet,
         has_sysroot=sysroot is not None,
         shown=shown,
+        libraries=tuple((name, tuple(words)) for name, words in sorted(static.items())),
         host_directories=() if python.prefix.startswith("/usr") else (python.prefix,),
     )
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PROGRAM = Path(__file__).with_name("program")
 _FORM = 1
+#: Where in a build's directory the driver leaves the names of libraries that it linked statically.
+STATIC_NOTES = "linked-statically"
 #: Linux reads 127 bytes of a `#!` line before 5.1, macOS 512.
 _LONGEST_START = 120
 
@@ -195,7 +197,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
         ),
         "PREFIX_MAP": [(places.build, ".")],
         "STATIC": {name: list(words) for name, words in plan.libraries},
-        "UNWIND": True,
+        "NOTES": f"{places.build}/{STATIC_NOTES}",
     }
 
 

@@ -244,7 +244,9 @@ def filtered(words, *, host=False):
             place = _place(word[2:], host=host)
             kept += [word[:2] + place] if place else []
         elif word.startswith("-l"):
-            kept += _library(word[2:])
+            kept += _library(word[2:], host=host)
+        elif word.startswith("/") and word.endswith(".so"):
+            kept += _named(word, host=host)
         elif word.startswith("-m"):
             said = None if host else machine.translate(word, settings.FAMILY)
             kept += [word] if said is None else said
@@ -299,11 +301,29 @@ def _linker(parts):
     return kept
 
 
-def _library(name):
+def _library(name, *, host):
     if name in _LIBRARIES:
         # Rust asks libgcc for unwinding, which zig has in libunwind.
-        return ["-lunwind"] if name in ("gcc_s", "gcc_eh") and settings.UNWIND else []
-    return settings.STATIC.get(name, ["-l" + name])
+        return ["-lunwind"] if name in ("gcc_s", "gcc_eh") else []
+    if host or name not in settings.STATIC:
+        return ["-l" + name]
+    _note(name)
+    return settings.STATIC[name]
+
+
+def _named(path, *, host):
+    """A library of the target by its path, as CMake and Meson name it: static too where it can be."""
+    name = os.path.basename(path)[:-3].removeprefix("lib")
+    if host or name not in settings.STATIC or not _below(path, (settings.SYSROOT, *settings.SHOWN)):
+        return [path]
+    _note(name)
+    return settings.STATIC[name]
+
+
+def _note(name):
+    """Leave word of a library that becomes part of a module: its licence and its origin go with it."""
+    with open(settings.NOTES, "a", encoding="utf-8") as file:
+        file.write(name + "\n")
 
 
 def _place(path, *, host):
