@@ -54,19 +54,31 @@ def _known(key: str, world: World) -> TargetPython | None:
 
 
 def _found(key: str, target: Target, world: World) -> TargetPython:
-    makeshift = False
     for provider in _PROVIDERS:
         parts = provider(target, world)
-        if parts is not None:
-            makeshift = parts.provider == "host-headers"
+        if parts is None:
+            continue
+        try:
             python, tree = keep(parts, target, world.store)
-            world.store.put_fact(_FACT, key, [tree, int(world.now) + _MAKESHIFT if makeshift else 0])
-            return python
+        except BuildError as error:
+            if provider is _PROVIDERS[-1]:
+                raise
+            world.warn(f"{error.message}: other headers are taken")
+            continue
+        makeshift = parts.provider == "host-headers"
+        world.store.put_fact(_FACT, key, [tree, int(world.now) + _MAKESHIFT if makeshift else 0])
+        return python
     raise BuildError(
         f"there is no CPython {target.python.short} for {platform_tag(target)} to build against",
         code="E-BUILD-TARGET-PYTHON",
         hint="give a directory with its headers by `--target-python DIR`",
     )
+
+
+def _standalone(target: Target, world: World) -> Parts | None:
+    from crossdock.build.target_python.standalone import from_standalone
+
+    return from_standalone(target, world)
 
 
 def _debian(target: Target, world: World) -> Parts | None:
@@ -81,4 +93,4 @@ def _host(target: Target, world: World) -> Parts | None:
     return from_host(target, world)
 
 
-_PROVIDERS = (_debian, _host)
+_PROVIDERS = (_standalone, _debian, _host)

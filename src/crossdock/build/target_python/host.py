@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crossdock.build.target_python.headers import edited, is_header, own_pyconfig
 from crossdock.build.target_python.layout import Parts
 from crossdock.build.target_python.pyconfig import read_pyconfig, with_changes
-from crossdock.build.target_python.table import is_known, values_for
+from crossdock.build.target_python.table import is_known, kind_of, values_for
 from crossdock.errors import BuildError
 from crossdock.target.model import Os
 
@@ -57,24 +57,21 @@ def from_host(target: Target, world: World) -> Parts | None:
 
         return windows_parts(host, target, world)
     text = host.headers["pyconfig.h"].decode("utf-8", "replace")
-    if "SIZEOF_WCHAR_T" not in read_pyconfig(text):
+    names = read_pyconfig(text)
+    if "SIZEOF_WCHAR_T" not in names or "HAVE_DECL_RTLD_DEEPBIND" not in names:
         raise BuildError(
             f"the headers of CPython {host.version} on this machine are not made by its configure",
             code="E-BUILD-TARGET-PYTHON",
             hint="give the target's Python by `--target-python DIR`",
         )
-    changes = {name: value for name, value in values_for(target).items() if name not in _ADDED}
-    added = {name: value for name, value in values_for(target).items() if name in _ADDED}
-    text = with_changes(with_changes(text, changes), added, add=target.python.free_threaded)
+    values = values_for(target, made_for=kind_of(names))
+    gil = {name: values.pop(name) for name in ("Py_GIL_DISABLED",)}
+    text = with_changes(with_changes(text, values), gil, add=target.python.free_threaded)
     return Parts(
         provider="host-headers",
         detail=f"headers of CPython {host.version} for {host.platform}, changed for the target",
         headers=edited(host.headers, text),
     )
-
-
-#: A pyconfig.h that has no word of it gets it.
-_ADDED = ("Py_GIL_DISABLED",)
 
 
 def _interpreter(target: Target, world: World) -> str:

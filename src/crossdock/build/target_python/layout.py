@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossdock.target.model import Target
 
 #: Raised when the same files would be laid out otherwise.
-FORM = 1
+FORM = 2
 _KIND = "target-python"
 _RECORD = "crossdock-target-python.json"
 #: As an error shows, and no program ever has so many: a directory that is no Python's is refused early.

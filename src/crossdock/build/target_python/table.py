@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from crossdock.build.target_python.names import multiarch
 from crossdock.target.model import LibcKind, Os
 
 if TYPE_CHECKING:
@@ -19,26 +20,36 @@ def _table() -> dict[str, Any]:
     return tomllib.loads((resources.files(__package__) / "differences.toml").read_text("utf-8"))
 
 
-def values_for(target: Target) -> Defines:
+def values_for(target: Target, *, made_for: str | None = None) -> Defines:
     """Return the value of every name that is not the same everywhere, for a target.
 
     They hold whatever machine the other values come from: a table of one place lists all names that any place
-    of its kind has otherwise.
+    of its kind has otherwise. `made_for` is the kind of system (`kind_of`) that those are of: what a C library has
+    is taken from the table only if that is another one, and left out where it is not said.
     """
     table = _table()
-    values: dict[str, Any] = {**table["any"]}
-    for section in _sections(target):
-        values |= table.get(section[0], {}).get(section[1], {})
+    arch, kind = str(target.arch), kind_of_target(target)
+    values: dict[str, Any] = {**table["any"], **table["arch"][arch]}
+    if made_for is not None and made_for != kind:
+        values |= table["answers"][kind]
+    values |= table["always"][kind] | table.get(kind, {}).get(arch, {})
     values["Py_GIL_DISABLED"] = 1 if target.python.free_threaded else False
+    values["SOABI_PLATFORM"] = f'"{multiarch(target)}"'
     return {name: _text(value) for name, value in values.items()}
 
 
-def _sections(target: Target) -> list[tuple[str, str]]:
-    arch = str(target.arch)
+def kind_of_target(target: Target) -> str:
+    """Return `glibc`, `musl` or `macos`."""
     if target.os is Os.MACOS:
-        return [("arch", arch), ("os", "macos"), ("macos", arch)]
-    libc = "musl" if target.libc is not None and target.libc.kind is LibcKind.MUSL else "glibc"
-    return [("arch", arch), ("os", libc), (libc, arch)]
+        return "macos"
+    return "musl" if target.libc is not None and target.libc.kind is LibcKind.MUSL else "glibc"
+
+
+def kind_of(names: Defines) -> str:
+    """Return the kind of system that a pyconfig.h was made for: before 3.11 nothing else tells musl from glibc."""
+    if names.get("WITH_DYLD") is not None:
+        return "macos"
+    return "musl" if names.get("HAVE_DECL_RTLD_DEEPBIND") == "0" else "glibc"
 
 
 def is_known(target: Target) -> bool:
