@@ -37,7 +37,7 @@ def find_python(
     if found is not None and _is(found, version, free_threaded=free_threaded):
         return found
     raise BuildError(
-        f"this machine has no Python {name}, which builds for Python {name} are run by",
+        f"no Python {name} on this machine to run the build",
         code="E-BUILD-PYTHON",
         places=[trouble] if trouble else [],
         hint=f"`uv python install {name}`, or put `python{name}` on the PATH",
@@ -83,7 +83,7 @@ def _install(name: str, environ: Mapping[str, str], *, offline: bool) -> str | N
         return "offline, so none is downloaded"
     if environ.get("UV_PYTHON_DOWNLOADS", "") in {"never", "manual", "false", "0"}:
         return f"UV_PYTHON_DOWNLOADS={environ['UV_PYTHON_DOWNLOADS']}, so none is downloaded"
-    done = _uv(["python", "install", "--quiet", name], environ)
+    done = _uv(["python", "install", "--no-progress", "--no-bin", name], environ)
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["uv gave no reason"])[-1]
 
 
