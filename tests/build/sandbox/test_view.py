@@ -59,6 +59,13 @@ def test_no_program_that_answers_for_the_host_is_found(yard: Yard) -> None:
         "xml2-config xslt-config curl-config krb5-config cargo rustc ldconfig ldd; do\n"
         "  if command -v $name; then exit 1; fi\ndone\n"
     )
+    wanted = ("*-config", "pkgconf", "pkg-config", "gcc*", "cmake", "ld", "git")
+    names = " -o ".join(f"-name '{name}'" for name in wanted)
+    said = yard.shell(f"find / -not -path '/proc/*' \\( {names} \\) 2>/dev/null; true")
+    assert [path for path in _found(said) if "/perl" not in path and "/python3" not in path] == []
+    assert [path for name in wanted for path in Path("/usr/bin").glob(name)], (
+        "this host has none: nothing is shown"
+    )
 
 
 def test_ctypes_finds_no_library_of_the_host(yard: Yard) -> None:

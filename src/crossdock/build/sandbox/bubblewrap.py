@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: The oldest version that is known to have all options that are used.
 _OLDEST = (0, 4)
+_HAS_CHMOD = (0, 5)
+
+_WITH_SOURCE = {"show": "--ro-bind", "give": "--bind", "link": "--symlink"}
+_BY_PLACE = {"directory": "--dir", "seal": "--remount-ro"}
 
 
 class Bubblewrap(Treed):
@@ -67,7 +71,7 @@ class Bubblewrap(Treed):
                 descriptors.append(memory_file(step.what.encode()))
                 arguments += ["--ro-bind-data", str(descriptors[-1]), step.place]
             else:
-                arguments += _option(step)
+                arguments += _option(step, _version(self._program))
         for name, value in env.items():
             arguments += ["--setenv", name, value]
         arguments += ["--chdir", cwd]
@@ -94,22 +98,14 @@ def _namespaces(*, network: bool) -> list[str]:
     ]
 
 
-def _option(step: Step) -> list[str]:
-    match step.do:
-        case "show":
-            return ["--ro-bind", step.what, step.place]
-        case "give":
-            return ["--bind", step.what, step.place]
-        case "link":
-            return ["--symlink", step.what, step.place]
-        case "empty":
-            return ["--tmpfs", step.place, "--remount-ro", step.place]
-        case "directory":
-            return ["--dir", step.place]
-        case "seal":
-            return ["--remount-ro", step.place]
-        case _:
-            raise AssertionError(step.do)
+def _option(step: Step, version: tuple[int, int]) -> list[str]:
+    if step.do in _WITH_SOURCE:
+        return [_WITH_SOURCE[step.do], step.what, step.place]
+    if step.do == "empty":
+        return ["--tmpfs", step.place, "--remount-ro", step.place]
+    if step.do == "close":
+        return ["--chmod", "0111", step.place] if version >= _HAS_CHMOD else []
+    return [_BY_PLACE[step.do], step.place]
 
 
 @cache
@@ -118,9 +114,14 @@ def find() -> str | None:
     program = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin")
     if program is None:
         return None
+    return program if _version(program) >= _OLDEST else None
+
+
+@cache
+def _version(program: str) -> tuple[int, int]:
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, env={})
     match = re.search(r"(\d+)\.(\d+)", done.stdout)
-    return program if match and (int(match[1]), int(match[2])) >= _OLDEST else None
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 @cache

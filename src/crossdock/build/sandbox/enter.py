@@ -145,6 +145,8 @@ def _make_tree(root: str, steps: list[list[str]]) -> None:
             _set_attributes(at, _ATTR_RDONLY, 0)
         elif do == "text":
             _text(root, at, what)
+        elif do == "close":
+            os.chmod(at, 0o111)  # noqa: PTH101, S103  listed by nobody
         elif do == "seal":
             _set_attributes(at, _ATTR_RDONLY, 0)
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from crossdock.build.sandbox.places import check_places, followed, outer_mount
-from crossdock.build.sandbox.view import host_view
+from crossdock.build.sandbox.view import PROGRAMS, host_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,11 +50,11 @@ class Step:
     """One thing to do at `place`.
 
     `show` mounts the host's `what` read-only, `give` writable; `link` makes a link to `what`; `text` a read-only file
-    that says `what`; `empty` a directory with nothing in it; `directory` one to hold other places; `seal` makes the
-    file system there read-only.
+    that says `what`; `empty` a directory with nothing in it; `directory` one to hold other places; `close` lets nobody
+    list a directory of ours; `seal` makes the file system there read-only.
     """
 
-    do: Literal["show", "give", "link", "text", "empty", "directory", "seal"]
+    do: Literal["show", "give", "link", "text", "empty", "directory", "close", "seal"]
     place: str
     what: str = ""
 
@@ -80,6 +80,8 @@ def steps(
         *_scratch(scratch),
         *_mounted(mounts),
         *_hidden(hide, mounts),
+        # A search of the whole tree does not come upon the host's programs that are not plain tools.
+        Step("close", PROGRAMS),
         # Root outside is root to /proc/sys in there too, whatever namespace it is in.
         Step("seal", "/proc"),
         Step("seal", "/dev"),

@@ -11,7 +11,7 @@ from crossdock.build.sandbox import libraries, tools
 
 #: Where the directories of the plain tools lie inside; /usr/bin has links to them. One mount each instead of one for
 #: each program keeps the start short.
-_PROGRAMS = "/usr/libexec/plain"
+PROGRAMS = "/usr/libexec/plain"
 
 #: What the plain tools read beside their libraries: modules of perl, macros of autoconf, the magic of file, C.UTF-8.
 _DATA = (
@@ -72,7 +72,7 @@ def host_view() -> View:
     directories: dict[Path, str] = {}
     for name, path in tools.found().items():
         real = path.resolve()
-        place = directories.setdefault(real.parent, f"{_PROGRAMS}/{len(directories)}")
+        place = directories.setdefault(real.parent, f"{PROGRAMS}/{len(directories)}")
         links[f"/usr/bin/{name}"] = f"{place}/{real.name}"
     shown |= {place: os.fspath(directory) for directory, place in directories.items()}
     pythons = [
