@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,7 @@ from crossdock.cli.console import human_size
 from crossdock.cli.session import Session
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from crossdock.build.carried import Carried
     from crossdock.store import Store
     from crossdock.store.report import Pruned, StoreInfo, Verified
 
@@ -22,7 +22,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 @click.group()
 def command() -> None:
-    """Look at the store, check it, make it smaller."""
+    """Look at the store, check it, make it smaller, carry built wheels to other machines."""
 
 
 @command.command()
@@ -90,7 +90,43 @@ def prune(*, older_than: float | None, max_size: str | None, everything: bool, a
     return 0
 
 
-def _print_json(value: StoreInfo | Verified | Pruned) -> None:
+@command.command()
+@click.argument("file", metavar="FILE")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def export(*, file: str, names: tuple[str, ...], as_json: bool) -> int:
+    """Write the wheels that were built for targets into FILE, all or those of NAMEs, for another machine's import."""
+    from crossdock.build.carried import export_wheels
+    from crossdock.cli.session import normalized
+    from crossdock.ship.files import write_stream
+
+    store = _store()
+    found = write_stream(Path(file), lambda out: export_wheels(store, out, names=normalized(set(names))))
+    if as_json:
+        _print_json(found)
+    else:
+        click.echo(f"{found.wheels} wheels, {human_size(found.size)} in {file}")
+    return 0
+
+
+@command.command("import")
+@click.argument("file", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def import_(*, file: str, as_json: bool) -> int:
+    """Take the built wheels of FILE, which `crossdock cache export` wrote, so that builds find them."""
+    from crossdock.build.carried import import_wheels
+
+    with Path(file).open("rb") as source:
+        found = import_wheels(_store(), source, file)
+    if as_json:
+        _print_json(found)
+    else:
+        more = f", {found.known} were there" if found.known else ""
+        click.echo(f"{found.wheels} wheels{more}")
+    return 0
+
+
+def _print_json(value: Carried | StoreInfo | Verified | Pruned) -> None:
     click.echo(json.dumps(value._asdict(), indent=2, default=str))
 
 

@@ -6,12 +6,16 @@ import filecmp
 import os
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crossdock.errors import ShipError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
+
+T = TypeVar("T")
 
 
 def put_file(blob: Path, directory: Path, filename: str) -> bool:
@@ -47,11 +51,17 @@ def put_file(blob: Path, directory: Path, filename: str) -> bool:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file in one step: another reader sees the old content or the new, whole. Raise `ShipError`."""
+    write_stream(path, lambda out: out.write(content))
+
+
+def write_stream(path: Path, write: Callable[[BinaryIO], T]) -> T:
+    """Write a file in one step by what `write` writes, and return what it returns. Raise `ShipError`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.crossdock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(content)
+            with temporary.open("wb") as out:
+                found = write(out)
             temporary.chmod(0o644)
             temporary.replace(path)
         finally:
@@ -59,3 +69,4 @@ def write_file(path: Path, content: bytes) -> None:
                 temporary.unlink()
     except OSError as error:
         raise ShipError(f"cannot write `{path}`: {error.strerror or error}", code="E-SHIP-WRITE") from error
+    return found
