@@ -16,8 +16,13 @@ from crossdock.errors import BuildError
 
 
 @pytest.fixture(params=KINDS, autouse=True)
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setenv(KIND, request.param)
+    # What is killed hard leaves its scratch directory behind: not in the machine's.
+    scratch = tmp_path.with_name(f"{tmp_path.name}-scratch")
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
     return str(request.param)
 
 
