@@ -212,7 +212,7 @@ def _config(
             numpy = environment.inside(environment.site_packages / "numpy" / "core" / "include")
         extra.write_text(f"[properties]\nnumpy-include-dir = '{numpy}'\n")
         given = config.get("setup-args", [])
-        files = [f"{parts.plan.places.toolchain}/meson.cross", parts.inside(extra)]
+        files = [f"{parts.plan.places.toolchain}/meson.cross", f"{parts.plan.places.build}/{extra.name}"]
         config["setup-args"] = [
             *([given] if isinstance(given, str) else given),
             *(f"--cross-file={file}" for file in files),

@@ -68,6 +68,7 @@ def _platform(target):
 
 def _foreign_system(target):
     """Let what picks its implementation by sys.platform pick this machine's first, then change the name."""
+    import contextlib
     import importlib
     import types
 
@@ -77,10 +78,8 @@ def _foreign_system(target):
         "shutil", "signal", "site", "socket", "ssl", "subprocess", "tarfile", "tempfile", "threading", "urllib.request",
         "uuid", "webbrowser", "zipfile", "zoneinfo",
     ):  # fmt: skip
-        try:
+        with contextlib.suppress(ImportError):
             importlib.import_module(name)
-        except ImportError:
-            pass
     if target["sys_platform"] == "darwin":
         proxies = types.ModuleType("_scproxy")
         proxies._get_proxy_settings = proxies._get_proxies = dict

@@ -57,7 +57,7 @@ def cmake_toolchain(plan: Plan) -> str:
         f'set(CMAKE_C_COMPILER "{tools["CC"]}")',
         f'set(CMAKE_CXX_COMPILER "{tools["CXX"]}")',
         f'set(CMAKE_ASM_COMPILER "{tools["CC"]}")',
-        'set(CMAKE_STRIP "%s" CACHE FILEPATH "" FORCE)' % tools["STRIP"],
+        f'set(CMAKE_STRIP "{tools["STRIP"]}" CACHE FILEPATH "" FORCE)',
         f'set(PKG_CONFIG_EXECUTABLE "{plan.bin}/pkg-config" CACHE FILEPATH "")',
     ]
     # FindPython asks the interpreter through it (policy CMP0190), and that is one of this machine which answers as the

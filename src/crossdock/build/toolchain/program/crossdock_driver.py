@@ -7,50 +7,14 @@ compiler as one word: CMake, Meson, autoconf and cc-rs mishandle `zig cc -target
 `crossdock_settings` is written beside this file for one target: plain names and lists.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
-import crossdock_machine as machine
-import crossdock_settings as settings
-
-# zig's linker does not know these. They change nothing that a build depends on, or cannot hold for an extension
-# module, which takes its Py* symbols from the interpreter that loads it.
-_LINKER_DROPPED = {
-    "--fatal-warnings", "--no-fatal-warnings", "-Bsymbolic-functions", "--warn-common", "--no-undefined", "defs",
-    "--push-state", "--pop-state", "--threads", "--no-threads", "--stats", "--no-keep-memory", "--relax", "--no-relax",
-    "--reduce-memory-overheads", "-dynamic-list-data", "--warn-once", "--cref", "--no-warn-mismatch", "-x", "-X",
-    "--no-undefined-version", "--no-copy-dt-needed-entries", "--copy-dt-needed-entries", "--add-needed",
-    "--no-add-needed", "--enable-new-dtags", "--disable-new-dtags", "-headerpad_max_install_names", "-headerpad",
-    "-search_paths_first", "-dead_strip_dylibs", "--enable-auto-image-base", "--enable-auto-import", "-no_fixup_chains",
-    "--enable-runtime-pseudo-reloc-v2", "--nxcompat", "--dynamicbase", "--high-entropy-va", "-O1", "-O2", "-O0",
-    "--color-diagnostics", "--no-gc-sections", "--sort-common", "--no-dynamic-linker", "--discard-all",
-    "--disable-auto-import", "--kill-at", "-no_compact_unwind", "-export_dynamic", "--fix-cortex-a53-843419",
-    "--fix-cortex-a53-835769", "--fix-cortex-a8", "--no-fix-cortex-a8", "-v", "-ld_classic", "-ld_new", "--verbose",
-}  # fmt: skip
-_LINKER_DROPPED_STARTS = (
-    "--exclude-libs", "--icf", "--threads=", "-rpath-link", "--rpath-link", "-plugin-opt", "--plugin-opt",
-    "--package-metadata", "-Map", "--undefined=", "--retain-symbols-file", "--dynamic-list", "--thread-count",
-    "--sort-section", "--build-id", "-headerpad", "--out-implib", "--output-def", "-z,pack-relative-relocs",
-    "--no-insert-timestamp", "--insert-timestamp", "--major-image-version", "--minor-image-version",
-)  # fmt: skip
-# Options whose value is a word of its own: those that are handed on, and those that are dropped with it.
-_LINKER_TAKES = {
-    "-soname": "-soname", "--soname": "-soname", "-h": "-soname", "-install_name": "-install_name",
-    "--version-script": "--version-script", "-exported_symbols_list": "-exported_symbols_list",
-    "-dynamic-linker": "--dynamic-linker", "--dynamic-linker": "--dynamic-linker", "-e": "-e", "--entry": "-e",
-    "-undefined": "-undefined",
-}  # fmt: skip
-_LINKER_WITH_VALUE = {"-rpath-link", "--rpath-link", "-Map", "--exclude-libs", "-plugin", "-plugin-opt", "-T"}
-_Z_DROPPED = {
-    "defs",
-    "nodlopen",
-    "separate-code",
-    "noseparate-code",
-    "pack-relative-relocs",
-    "undefs",
-    "text",
-    "execstack",
-}
+import crossdock_linker as linker  # type: ignore[import-not-found]
+import crossdock_machine as machine  # type: ignore[import-not-found]
+import crossdock_settings as settings  # type: ignore[import-not-found]
 
 _DROPPED = {
     "-Werror", "-flto=auto", "-flto=jobserver", "-fno-fat-lto-objects", "-ffat-lto-objects", "-fuse-linker-plugin",
@@ -66,7 +30,7 @@ _DROPPED_STARTS = (
     "-fmacro-prefix-map=", "-specs=", "--sysroot=", "-isysroot=",
     "-fplugin", "--param", "-fno-tree-", "-gdwarf", "-ggdb", "-mmacosx-version-min=", "-fvisibility-inlines-hidden=",
 )  # fmt: skip
-_DROPPED_WITH_VALUE = {"-target", "-arch", "-isysroot", "--sysroot", "--target", "-Xassembler"}
+_DROPPED_WITH_VALUE = {"-u", "-target", "-arch", "-isysroot", "--sysroot", "--target", "-Xassembler"}
 # zig brings its own of these, or has them in the C library.
 _LIBRARIES = {"atomic", "gcc", "gcc_s", "gcc_eh", "ssp", "ssp_nonshared", "msvcrt", "ucrt", "vcruntime140", "msvcr140", "mingwex",
               "mingw32", "moldname", "quadmath"}  # fmt: skip
@@ -82,7 +46,7 @@ _TOOLS = {
 }  # fmt: skip
 
 
-def main():
+def main() -> int:
     """Become what the program's name says."""
     name = os.path.basename(sys.argv[0])
     host = name.startswith("host-")
@@ -96,22 +60,21 @@ def main():
         return _become([settings.ZIG, tool, *arguments])
     answer = None if host else _answer(arguments)
     if answer is not None:
-        print(answer)
+        sys.stdout.write(answer + "\n")
         return 0
     if tool == "cpp":
         tool, arguments = "cc", ["-E", *arguments]
     if tool == "ld":
-        tool, arguments = (
-            "cc",
-            [
-                word if word[:2] in ("-L", "-l", "-o") or word[:1] != "-" else "-Wl," + word
-                for word in arguments
-            ],
-        )
+        tool, arguments = "cc", [_to_linker(word) for word in arguments]
     return _compile(tool, arguments, host=host)
 
 
-def _tool(name):
+def _to_linker(word: str) -> str:
+    """Return a word of `ld` as a compiler takes it."""
+    return word if word[:1] != "-" or word[:2] in ("-L", "-l", "-o") else "-Wl," + word
+
+
+def _tool(name: str) -> str:
     if name in _TOOLS:
         return _TOOLS[name]
     # With a version (`gcc-12`) or somebody's triple (`aarch64-unknown-linux-gnu-gcc`).
@@ -121,8 +84,8 @@ def _tool(name):
     sys.exit(f"crossdock: no tool is called {name!r}")
 
 
-def _answer(arguments):
-    """What a compiler says of itself, where zig would speak of its own triple or not at all."""
+def _answer(arguments: list[str]) -> str | None:
+    """Return what a compiler says of itself, where zig would speak of its own triple or not at all."""
     if arguments in (["-dumpmachine"], ["-print-multiarch"], ["--print-multiarch"]):
         return settings.TRIPLE
     if arguments in (["-dumpversion"], ["-dumpfullversion"]):
@@ -132,15 +95,15 @@ def _answer(arguments):
     return None
 
 
-def _become(command):
+def _become(command: list[str]) -> int:
     try:
         os.execv(command[0], command)
     except OSError as error:
         sys.exit(f"crossdock: cannot start {command[0]}: {error}")
 
 
-def _pkg_config(arguments):
-    """The target's libraries only; paths in the sysroot."""
+def _pkg_config(arguments: list[str]) -> int:
+    """Show pkg-config the target's libraries only, with paths in the sysroot."""
     os.environ["PKG_CONFIG_LIBDIR"] = ":".join(settings.PKG_CONFIG)
     os.environ["PKG_CONFIG_SYSROOT_DIR"] = settings.SYSROOT
     if settings.STATIC:
@@ -148,7 +111,7 @@ def _pkg_config(arguments):
     return _become([settings.PKG_CONF, *arguments])
 
 
-def _compile(tool, arguments, *, host):
+def _compile(tool: str, arguments: list[str], *, host: bool) -> int:
     words = _expanded(arguments)
     kept = _host_words(words) if host else filtered(words)
     compiles = not _COMPILES_ONLY.isdisjoint(kept)
@@ -177,14 +140,14 @@ def _compile(tool, arguments, *, host):
     return _link([*before, *_linked_only(kept), *after, "-s"], kept)
 
 
-def _linked_only(words):
-    """zig makes its runtime libraries anew for other optimization flags: a link of objects needs one kind."""
+def _linked_only(words: list[str]) -> list[str]:
+    """Give links of objects one level: zig makes its runtime libraries anew for each."""
     if any(word.endswith(_SOURCES) and word[:1] != "-" for word in words):
         return words
     return [word for word in words if not (word.startswith("-O") and len(word) < 6)] + ["-O2"]
 
 
-def _link(command, words):
+def _link(command: list[str], words: list[str]) -> int:
     """Run a link; what a failed one leaves is no file."""
     pid = os.posix_spawn(command[0], command, os.environ)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -195,14 +158,14 @@ def _link(command, words):
     return 1 if status < 0 else status
 
 
-def _value_of(flag, words):
+def _value_of(flag: str, words: list[str]) -> str | None:
     for number, word in enumerate(words):
         if word == flag and number + 1 < len(words):
             return words[number + 1]
     return None
 
 
-def _expanded(arguments):
+def _expanded(arguments: list[str]) -> list[str]:
     """Take response files apart: what is in them has to be translated too."""
     words = []
     for word in arguments:
@@ -216,92 +179,53 @@ def _expanded(arguments):
     return words
 
 
-def _host_words(words):
+def _host_words(words: list[str]) -> list[str]:
     return [word for word in filtered(words, host=True) if not word.startswith(("-m", "-fcf"))]
 
 
-def filtered(words, *, host=False):
+def filtered(words: list[str], *, host: bool = False) -> list[str]:
     """Return a gcc or clang command's words as zig takes them for the target; `host`: for this machine."""
-    kept = []
-    rest = iter(_linker_words_together(words))
+    kept: list[str] = []
+    rest = iter(linker.together(words))
     for word in rest:
         if isinstance(word, list):
-            kept += _linker(word)
-        elif word in _DROPPED or word.startswith(_DROPPED_STARTS):
-            continue
-        elif word in _DROPPED_WITH_VALUE or word == "-u":
+            kept += linker.translate(word)
+        elif word in _DROPPED_WITH_VALUE:
             next(rest, None)
-        elif word in ("-bundle", "-mdll", "-dynamiclib"):
-            kept.append("-shared")
         elif word == "-undefined":
-            kept += [word, next(rest, "")]
+            kept += [word, _text(next(rest, ""))]
         elif word == "-z":
-            kept += _linker([word, next(rest, "")])
+            kept += linker.translate([word, _text(next(rest, ""))])
         elif word in _DIRECTORIES:
-            place = _place(next(rest, ""), host=host)
+            place = _place(_text(next(rest, "")), host=host)
             kept += [word, place] if place else []
-        elif word[:2] in ("-I", "-L") and len(word) > 2:
-            place = _place(word[2:], host=host)
-            kept += [word[:2] + place] if place else []
-        elif word.startswith("-l"):
-            kept += _library(word[2:], host=host)
-        elif word.startswith("/") and word.endswith(".so"):
-            kept += _named(word, host=host)
-        elif word.startswith("-m"):
-            said = None if host else machine.translate(word, settings.FAMILY)
-            kept += [word] if said is None else said
         else:
-            kept.append(word)
+            kept += _one(word, host=host)
     return kept
 
 
-def _linker_words_together(words):
-    """Return the words with those for the linker as lists: `-Wl,-z -Wl,relro` is one option with its value."""
-    found = []
-    rest = iter(words)
-    for word in rest:
-        if word.startswith("-Wl,"):
-            parts = word[4:].split(",")
-        elif word == "-Xlinker":
-            parts = [next(rest, "")]
-        else:
-            found.append(word)
-            continue
-        if found and isinstance(found[-1], list):
-            found[-1] += parts
-        else:
-            found.append(parts)
-    return found
+def _text(word: str | list[str]) -> str:
+    return word if isinstance(word, str) else ""
 
 
-def _linker(parts):
-    """Translate what `-Wl,` and `-Xlinker` hand to the linker."""
-    kept = []
-    words = iter(parts)
-    for word in words:
-        if word in _LINKER_WITH_VALUE:
-            next(words, None)
-        elif word == "-z":
-            value = next(words, "")
-            if value not in _Z_DROPPED:
-                kept.append("-Wl,-z," + value)
-        elif word in ("-rpath", "--rpath", "-R"):
-            value = next(words, "")
-            if value.startswith(("$ORIGIN", "@loader_path", "@rpath")):
-                kept.append("-Wl,-rpath," + value)
-        elif word.startswith(("-rpath=", "--rpath=")):
-            if "=$ORIGIN" in word:
-                kept.append("-Wl," + word)
-        elif word in _LINKER_TAKES:
-            kept.append(f"-Wl,{_LINKER_TAKES[word]},{next(words, '')}")
-        elif word == "-m":
-            next(words, None)
-        elif word not in _LINKER_DROPPED and not word.startswith(_LINKER_DROPPED_STARTS):
-            kept.append("-Wl," + word)
-    return kept
+def _one(word: str, *, host: bool) -> list[str]:
+    """Return what stands for a word that has no value after it."""
+    if word in _DROPPED or word.startswith(_DROPPED_STARTS):
+        return []
+    if word in ("-bundle", "-mdll", "-dynamiclib"):
+        return ["-shared"]
+    if word[:2] in ("-I", "-L") and len(word) > 2:
+        place = _place(word[2:], host=host)
+        return [word[:2] + place] if place else []
+    if word.startswith("-l"):
+        return _library(word[2:], host=host)
+    if word.startswith("/") and word.endswith(".so"):
+        return _named(word, host=host)
+    said = None if host or not word.startswith("-m") else machine.translate(word, settings.FAMILY)
+    return [word] if said is None else said
 
 
-def _library(name, *, host):
+def _library(name: str, *, host: bool) -> list[str]:
     if name in _LIBRARIES:
         # Rust asks libgcc for unwinding, which zig has in libunwind.
         return ["-lunwind"] if name in ("gcc_s", "gcc_eh") else []
@@ -311,8 +235,8 @@ def _library(name, *, host):
     return settings.STATIC[name]
 
 
-def _named(path, *, host):
-    """A library of the target by its path, as CMake and Meson name it: static too where it can be."""
+def _named(path: str, *, host: bool) -> list[str]:
+    """Take a library of the target by its path, as CMake and Meson name it: static too where it can be."""
     name = os.path.basename(path)[:-3].removeprefix("lib")
     if host or name not in settings.STATIC or not _below(path, (settings.SYSROOT, *settings.SHOWN)):
         return [path]
@@ -320,13 +244,13 @@ def _named(path, *, host):
     return settings.STATIC[name]
 
 
-def _note(name):
+def _note(name: str) -> None:
     """Leave word of a library that becomes part of a module: its licence and its origin go with it."""
     with open(settings.NOTES, "a", encoding="utf-8") as file:
         file.write(name + "\n")
 
 
-def _place(path, *, host):
+def _place(path: str, *, host: bool) -> str | None:
     """Return the directory to search for what may be one of the host's; None where the target has none there."""
     path = os.path.normpath(path)
     if host or not _below(path, settings.HOST_DIRECTORIES) or _below(path, settings.SHOWN):
@@ -335,5 +259,5 @@ def _place(path, *, host):
     return inside if settings.SYSROOT and os.path.isdir(inside) else None
 
 
-def _below(path, directories):
+def _below(path: str, directories: list[str] | tuple[str, ...]) -> bool:
     return any(path == directory or path.startswith(directory + "/") for directory in directories)

@@ -4,6 +4,8 @@ gcc and clang say `-march=armv8.2-a+fp16`, zig says `-mcpu=generic+v8_2a+fullfp1
 leave a project without its CPU dispatch, and nobody would see it: what cannot be said in zig's words is an error.
 """
 
+from __future__ import annotations
+
 # Of gcc's extensions those that LLVM calls otherwise (AArch64TargetParser; gcc's manual, AArch64 options).
 _ARM64_FEATURES = {
     "fp16": "fullfp16",
@@ -23,7 +25,7 @@ _SIZES = ("-m64", "-m32", "-mzarch", "-marm", "-mthumb")
 _HOST = ("native", "host")
 
 
-def translate(word, family):
+def translate(word: str, family: str) -> list[str] | None:
     """Return the words for one `-m` flag on a CPU family (zig's name of it); None if it is none of ours."""
     if word in _SIZES or word.startswith(_IGNORED):
         return []
@@ -36,7 +38,7 @@ def translate(word, family):
     return None
 
 
-def _machine(value, family):
+def _machine(value: str, family: str) -> list[str]:
     name, *features = value.split("+")
     if family == "aarch64":
         return [_arm64(name, features)]
@@ -50,11 +52,11 @@ def _machine(value, family):
     return ["-mcpu=" + "+".join([name.replace("-", "_"), *features])]
 
 
-def _arm64(name, features):
+def _arm64(name: str, features: list[str]) -> str:
     kept = []
     for feature in features:
         # gcc's +nofp is LLVM's -fp.
-        plain = feature[2:] if feature.startswith("no") else feature
+        plain = feature.removeprefix("no")
         sign = "-" if feature.startswith("no") else "+"
         kept.append(sign + _ARM64_FEATURES.get(plain, plain).replace("-", "_"))
     if name.startswith("armv") and name.endswith("-a"):
@@ -64,7 +66,7 @@ def _arm64(name, features):
     return "-mcpu=" + base + "".join(kept)
 
 
-def _riscv(name):
+def _riscv(name: str) -> str:
     letters = name[4:].split("_")
     first = letters[0].replace("g", "imafd")
     names = [letter for letter in first if letter != "i"] + letters[1:]
