@@ -41,7 +41,9 @@ def variables(name: str) -> dict[str, str]:
         include="",
     )
     remaps = {"/crates": "crates", "/build": "."}
-    return rust_variables(rust(target), plan, place="/rust", home="/build/cargo", remaps=remaps)
+    return rust_variables(
+        rust(target), plan, place="/rust", home="/build/cargo", python="/prefix/lib/python3.13", remaps=remaps
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_zig_links_for_both_machines_and_crates_with_c_find_it() -> None:
     assert found["HOST_CC"] == found["CC_x86_64_unknown_linux_gnu"] == "/toolchain/bin/host-cc"
     assert found["CARGO_NET_OFFLINE"] == "true"
     assert found["PYO3_CROSS_PYTHON_VERSION"] == "3.13"
-    assert found["PYO3_CROSS_LIB_DIR"] == "/build/cargo/python"
+    assert found["PYO3_CROSS_LIB_DIR"] == "/prefix/lib/python3.13"
 
 
 def test_paths_of_the_build_are_mapped_and_a_projects_own_flags_stay() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from crossdock.build.toolchain.made import Plan
     from crossdock.target.model import Target
 
-_RUST, _CRATES, _HOME = "/rust", "/crates", "cargo"
+_RUST, _CRATES, _HOME, _PREFIX = "/rust", "/crates", "cargo", "prefix"
 #: PyO3 runs the module by itself and looks at the prefix, which no Python for another machine has here.
 _COMPLETED = 'build_time_vars.setdefault("prefix", "/usr")\n'
 
@@ -68,9 +69,8 @@ def prepare_rust(
     mounts = [Mount(source=directory, place=_RUST)]
     place = _RUST if by_place else str(directory)
     home = work / _HOME
-    (home / "python").mkdir(parents=True)
-    for module in described.glob("_sysconfigdata*.py"):
-        (home / "python" / module.name).write_text(module.read_text("utf-8") + _COMPLETED, encoding="utf-8")
+    _show_python(work / _PREFIX, plan, described)
+    home.mkdir(exist_ok=True)
     facts: dict[str, Any] = {"compiler": rust.key()}
     remaps: dict[str, str] = {}
     if not crates.own_sources:
@@ -86,7 +86,15 @@ def prepare_rust(
         facts["crates"] = {"locks": vendored.digest, "pinned": vendored.pinned}
         remaps[at] = "crates"
     remaps |= {f"{plan.places.build}/{_HOME}": "cargo", plan.places.build: ".", place: "rust"}
-    variables = rust_variables(rust, plan, place=place, home=f"{plan.places.build}/{_HOME}", remaps=remaps)
+    inside = plan.places.build
+    variables = rust_variables(
+        rust,
+        plan,
+        place=place,
+        home=f"{inside}/{_HOME}",
+        python=f"{inside}/{_library(_PREFIX, plan)}",
+        remaps=remaps,
+    )
     return RustParts(
         mounts=tuple(mounts),
         variables=variables,
@@ -94,3 +102,18 @@ def prepare_rust(
         facts={"rust": facts},
         key=rust.key(),
     )
+
+
+def _show_python(prefix: Path, plan: Plan, described: Path) -> None:
+    """Lay the target's Python out as if installed: PyO3 reads `lib/pythonX.Y`, others find headers from there."""
+    name = posixpath.basename(plan.include)
+    library = prefix / "lib" / name
+    library.mkdir(parents=True)
+    for module in described.glob("_sysconfigdata*.py"):
+        (library / module.name).write_text(module.read_text("utf-8") + _COMPLETED, encoding="utf-8")
+    (prefix / "include").mkdir()
+    (prefix / "include" / name).symlink_to(plan.include)
+
+
+def _library(prefix: str, plan: Plan) -> str:
+    return f"{prefix}/lib/{posixpath.basename(plan.include)}"

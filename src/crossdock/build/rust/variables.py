@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 def rust_variables(
-    rust: Rust, plan: Plan, *, place: str, home: str, remaps: Mapping[str, str]
+    rust: Rust, plan: Plan, *, place: str, home: str, python: str, remaps: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the variables of a build whose compiler lies at `place` and whose CARGO_HOME is `home`.
 
+    `python` is the directory with the module of the target's sysconfig variables.
     `remaps` are paths of the build that must not be seen in its result, by what stands for each.
     Sources: the cargo book ("Environment Variables", "Configuration"), PyO3's guide ("Building and distribution", cross
     compiling), the documentation of the crates cc, pkg-config, cmake, openssl-sys and bindgen.
@@ -30,7 +31,7 @@ def rust_variables(
         "CARGO_BUILD_TARGET": rust.triple,
         **_linkers(rust, plan, remaps),
         **_compilers(rust, plan),
-        **_python(plan, home),
+        **_python(plan, python),
         "PKG_CONFIG_ALLOW_CROSS": "1",
         # A library of the sysroot goes into the module where Debian has the archive of it.
         "OPENSSL_STATIC": "1",
@@ -72,12 +73,12 @@ def _compilers(rust: Rust, plan: Plan) -> dict[str, str]:
     return found
 
 
-def _python(plan: Plan, home: str) -> dict[str, str]:
+def _python(plan: Plan, library: str) -> dict[str, str]:
     version = plan.target.python.version
     suffix = "t" if plan.target.python.free_threaded else ""
     return {
         "PYO3_CROSS": "1",
-        "PYO3_CROSS_LIB_DIR": f"{home}/python",
+        "PYO3_CROSS_LIB_DIR": library,
         "PYO3_CROSS_PYTHON_VERSION": f"{version[0]}.{version[1]}{suffix}",
         "PYO3_CROSS_PYTHON_IMPLEMENTATION": "CPython",
     }
