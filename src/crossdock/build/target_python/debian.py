@@ -46,7 +46,11 @@ def from_debian(target: Target, world: World) -> Parts | None:
         for some in (archives, archives[:1]) if len(archives) > 1 else (archives,):
             try:
                 found = _of_suite(target, architecture, some, world) if some else None
-            except (FetchError, ArchiveError):
+            except ArchiveError:
+                continue
+            except FetchError as error:
+                if not error.code.startswith("E-DEBIAN-") and not error.code.endswith("-404"):
+                    return None  # the network: another suite of the same mirror would only take as long
                 continue
             if found is not None:
                 return found

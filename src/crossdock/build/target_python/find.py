@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crossdock.build.target_python.layout import FORM, keep, kept
 from crossdock.build.target_python.names import multiarch, platform_tag
+from crossdock.build.target_python.table import facts_digest
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def find_target_python(target: Target, world: World) -> TargetPython:
 
 
 def _key(target: Target) -> str:
-    """Return all that headers depend on: neither the floor of the C library nor a patch release does."""
+    """Return all that headers depend on, our tables too: neither the floor of the C library nor a patch release does."""
     libc = target.libc.kind if target.libc is not None else ""
-    return f"{FORM} {target.os} {target.arch} {libc} {target.python.short} {target.python.free_threaded} {multiarch(target)}"
+    return f"{FORM} {facts_digest()} {target.os} {target.arch} {libc} {target.python.short} {target.python.free_threaded} {multiarch(target)}"
 
 
 def _known(key: str, world: World) -> TargetPython | None:
