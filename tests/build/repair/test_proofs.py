@@ -11,7 +11,7 @@ from tests.build.repair.made import SUFFIX, job, members, repaired
 from tests.inspect.builders import macho, pe
 from tests.support.wheels import make_record, wheel_files, zip_bytes
 
-from crossdock.build.repair import repair
+from crossdock.build.repair import hashes_below, repair
 from crossdock.errors import ArchiveError, BuildError
 
 if TYPE_CHECKING:
@@ -346,3 +346,13 @@ def test_a_static_library_cut_off_is_no_error(tmp_path: Path) -> None:
         "demo/c.a": _ar(elf()).replace(b"`\n", b"x\n"),
     }
     assert repaired(tmp_path, {**_GOOD, **cut}).report.findings == ()
+
+
+def test_what_the_source_holds_is_known_by_its_bytes(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "x.exe").write_bytes(pe(0x8664))
+    (source / "link").symlink_to("/etc/passwd")
+    done = repaired(tmp_path, {**_GOOD, "demo/renamed.bin": pe(0x8664)}, shipped=hashes_below(source))
+    assert [one.path for one in done.report.findings] == ["demo/renamed.bin"]
+    assert hashes_below(source) == {sha256(pe(0x8664)).hexdigest()}
