@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,12 @@ from crossdock.build.backend import Backend, build_system, clean_variables, log_
 from crossdock.build.environment import Environment, HostPython, host_python
 from crossdock.build.overlay import overlay
 from crossdock.build.parts import Parts, gather_parts
+from crossdock.build.repair.goods import hashes_below
+from crossdock.build.sandbox.scratch import scratch_directory
 from crossdock.build.shim import VARIABLE, install_shim
+from crossdock.build.sysroot import static_packages
 from crossdock.build.toolchain import zig
-from crossdock.build.toolchain.made import build_variables, copy_cache, identity
+from crossdock.build.toolchain.made import STATIC_NOTES, build_variables, copy_cache, identity
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from crossdock.build.backend import BuildSystem
     from crossdock.build.model import PackageSettings, World
     from crossdock.build.repair import Repaired
-    from crossdock.build.sandbox import Sandbox
     from crossdock.target.model import Target
 
 #: How often a build may be begun again with libraries that its output asked for.
@@ -67,100 +68,164 @@ def build_cross(build: CrossBuild) -> Repaired:
 
     Where the output names a library that is missing and Debian has it, the build is begun again with it.
     """
-    from dataclasses import replace
-
-    from crossdock.build.sysroot import libraries_asked
-
     build.log.parent.mkdir(parents=True, exist_ok=True)
     build.log.write_bytes(b"")
-    settings = build.settings
-    for _attempt in range(_TRIES):
+    for _again in range(_TRIES):
         try:
-            return _attempted(replace(build, settings=settings))
+            return _attempted(build)
         except BuildError as error:
-            if (
-                error.code not in {"E-BUILD-BACKEND", "E-BUILD-LIBRARY", "E-BUILD-FELL-BACK"}
-                or settings.sysroot
-            ):
-                raise failure.explained(error, build) from error
-            asked = [name for name in libraries_asked(log_text(build.log)) if name not in settings.libraries]
-            if not asked or build.world.sysroot is not None:
+            asked = _libraries_missing(build, error)
+            if not asked:
                 raise failure.explained(error, build) from error
             build.tell(f"again with {', '.join(asked)}")
-            settings = replace(settings, libraries=(*settings.libraries, *asked))
-            last = error
-    raise failure.explained(last, build) from last
+            settings = replace(build.settings, libraries=(*build.settings.libraries, *asked))
+            build = replace(build, settings=settings)
+    return _attempted(build)
+
+
+def _libraries_missing(build: CrossBuild, error: BuildError) -> list[str]:
+    """Return the Debian packages whose lack made a build fail, as far as its output tells."""
+    from crossdock.build.sysroot import libraries_asked
+
+    given = build.settings.sysroot is not None or build.world.sysroot is not None
+    if given or error.code not in {"E-BUILD-BACKEND", "E-BUILD-LIBRARY", "E-BUILD-FELL-BACK"}:
+        return []
+    return [name for name in libraries_asked(log_text(build.log)) if name not in build.settings.libraries]
 
 
 def _attempted(build: CrossBuild) -> Repaired:
-    from crossdock.build.repair import RepairJob, repair
-
-    world, source, target = build.world, build.source, build.target
     python = _host_python(build)
-    with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
-        scratch = Path(name)
+    with scratch_directory() as scratch:
         work = scratch / "build"
         for folder in (work, work / "home", work / "tmp", work / "src"):
             folder.mkdir()
-        project = source.unpack(work / "src")
+        project = build.source.unpack(work / "src")
         system = build_system(project)
+        shipped = hashes_below(project)
         build.tell("preparing")
         parts = gather_parts(build, python, system, project, scratch)
         copy_cache(parts.warm, work / "zig")
-        sandbox = parts.open(work)
-        wheel, facts = _built(build, parts, sandbox, project, work, python, system)
+        workshop = _Workshop(build, parts, project, work, system)
+        wheel = workshop.wheel(python)
         build.tell("proving")
-        return repair(
-            wheel,
-            RepairJob(
-                target=target,
-                what=source.what,
-                name=source.name,
-                version=source.version,
-                sysroot=parts.sysroot,
-                native_evidence=source.evidence,
-                pure=build.settings.pure,
-                provenance=_provenance(build, parts, facts),
-                forbidden=_forbidden(scratch, world, python),
-            ),
+        return _repaired(build, parts, workshop, wheel, shipped, _forbidden(scratch, build.world, python))
+
+
+class _Workshop:
+    """One attempt: the backend at work, and what it was given."""
+
+    def __init__(
+        self, build: CrossBuild, parts: Parts, project: Path, work: Path, system: BuildSystem
+    ) -> None:
+        self._build, self._parts, self._project, self._work, self._system = (
+            build,
+            parts,
+            project,
+            work,
+            system,
         )
+        self._sandbox = parts.open(work)
+        #: What the provenance tells of the environment.
+        self.facts: dict[str, Any] = {}
+
+    @property
+    def static(self) -> list[str]:
+        """The libraries that the driver linked statically, by name."""
+        notes = self._work / STATIC_NOTES
+        return sorted(set(log_text(notes).split())) if notes.is_file() and not notes.is_symlink() else []
+
+    def wheel(self, python: HostPython) -> Path:
+        """Run the backend and return its wheel."""
+        build, what, tools = self._build, self._build.source.what, self._build.world.tools
+        build.tell("installing build requirements")
+        place = self._sandbox.inside(self._work / "env")
+        environment = Environment.make(self._work / "env", place, tools, python=python)
+        install_shim(environment.site_packages)
+        environment.install([*self._system.requires, *build.settings.requires], what=what)
+        backend = Backend(
+            self._project,
+            self._system,
+            work=self._work,
+            environment=environment,
+            sandbox=self._sandbox,
+            variables=self._variables(),
+            log=build.log,
+            what=what,
+        )
+        config = self._config(environment)
+        environment.install(backend.requires(config), what=what)
+        taken = overlay(environment.site_packages, build.target, build.world)
+        self.facts = {"build-requires": environment.installed(), "overlay": taken}
+        build.tell("compiling")
+        return backend.wheel(config)
+
+    def _variables(self) -> dict[str, str]:
+        build, parts, plan = self._build, self._parts, self._parts.plan
+        inside = self._sandbox.inside(self._work)
+        sysroot = [f"{plan.places.sysroot}/usr/bin"] if plan.has_sysroot else []
+        path = [f"{inside}/env/bin", *parts.path, plan.bin, *sysroot, plan.places.tools]
+        jobs = str(build.world.jobs)
+        return {
+            **clean_variables(path, build=inside, tools=build.world.tools),
+            **build_variables(plan, sysconfigdata=parts.sysconfigdata, platform=parts.platform),
+            VARIABLE: f"{plan.places.target}/target.json",
+            # What `make check` would run is for the target: it has nothing to do.
+            "MAKEFLAGS": f"-j{jobs} TESTS= check_PROGRAMS=",
+            "CMAKE_BUILD_PARALLEL_LEVEL": jobs,
+            "MAX_JOBS": jobs,
+            "CARGO_BUILD_JOBS": jobs,
+            "GRPC_PYTHON_BUILD_EXT_COMPILER_JOBS": jobs,
+            **parts.variables,
+            **build.settings.environment,
+        }
+
+    def _config(self, environment: Environment) -> dict[str, str | list[str]]:
+        """Return the config settings (PEP 517): the user's, and for meson-python the cross files."""
+        config = dict(self._build.settings.config_settings)
+        system = self._system
+        if "mesonpy" not in system.backend and not any("meson-python" in item for item in system.requires):
+            return config
+        packages = environment.site_packages
+        core = "_core" if (packages / "numpy" / "_core").is_dir() else "core"
+        headers = environment.inside(packages / "numpy" / core / "include")
+        extra = self._work / "meson-extra.cross"
+        extra.write_text(f"[properties]\nnumpy-include-dir = '{headers}'\n")
+        files = [f"{self._parts.plan.places.toolchain}/meson.cross", self._sandbox.inside(extra)]
+        given = config.get("setup-args", [])
+        config["setup-args"] = [
+            *([given] if isinstance(given, str) else given),
+            *(f"--cross-file={file}" for file in files),
+        ]
+        return config
 
 
-def _built(
+def _repaired(
     build: CrossBuild,
     parts: Parts,
-    sandbox: Sandbox,
-    project: Path,
-    work: Path,
-    python: HostPython,
-    system: BuildSystem,
-) -> tuple[Path, dict[str, Any]]:
-    """Run the backend, and return its wheel and what it was built with."""
-    what = build.source.what
-    build.tell("installing build requirements")
-    environment = Environment.make(
-        work / "env", sandbox.inside(work / "env"), build.world.tools, python=python
+    workshop: _Workshop,
+    wheel: Path,
+    shipped: frozenset[str],
+    forbidden: tuple[str, ...],
+) -> Repaired:
+    from crossdock.build.repair import RepairJob, repair
+
+    static = [] if parts.sysroot is None else list(static_packages(parts.sysroot, workshop.static))
+    facts = {**workshop.facts, "linked-statically": [f"{one.name}={one.version}" for one in static]}
+    return repair(
+        wheel,
+        RepairJob(
+            target=build.target,
+            what=build.source.what,
+            name=build.source.name,
+            version=build.source.version,
+            sysroot=parts.sysroot,
+            native_evidence=build.source.evidence,
+            pure=build.settings.pure,
+            provenance=_provenance(build, parts, facts),
+            forbidden=forbidden,
+            shipped=shipped,
+        ),
     )
-    install_shim(environment.site_packages)
-    environment.install([*system.requires, *build.settings.requires], what=what)
-    variables = _variables(build, parts, sandbox, work)
-    backend = Backend(
-        project,
-        system,
-        work=work,
-        environment=environment,
-        sandbox=sandbox,
-        variables=variables,
-        log=build.log,
-        what=what,
-    )
-    config = _config(build, parts, system, environment, work)
-    more = backend.requires(config)
-    environment.install(more, what=what)
-    over = overlay(environment.site_packages, build.target, build.world)
-    build.tell("compiling")
-    wheel = backend.wheel(config)
-    return wheel, {"build-requires": environment.installed(), "overlay": over}
 
 
 def _host_python(build: CrossBuild) -> HostPython:
@@ -174,50 +239,6 @@ def _host_python(build: CrossBuild) -> HostPython:
             f" or let uv have it: `uv python install {wanted.short}`",
         )
     return python
-
-
-def _variables(build: CrossBuild, parts: Parts, sandbox: Sandbox, work: Path) -> dict[str, str]:
-    plan = parts.plan
-    inside = sandbox.inside(work)
-    path = [
-        f"{inside}/env/bin",
-        *parts.path,
-        plan.bin,
-        *([f"{plan.places.sysroot}/usr/bin"] if plan.has_sysroot else []),
-    ]
-    found = clean_variables([*path, plan.places.tools], build=inside, tools=build.world.tools)
-    found |= build_variables(plan, sysconfigdata=parts.sysconfigdata, platform=parts.platform)
-    found[VARIABLE] = f"{plan.places.target}/target.json"
-    jobs = str(build.world.jobs)
-    found |= {
-        # What `make check` would run is for the target: it has nothing to do.
-        "MAKEFLAGS": f"-j{jobs} TESTS= check_PROGRAMS=",
-        "CMAKE_BUILD_PARALLEL_LEVEL": jobs,
-        "MAX_JOBS": jobs,
-        "CARGO_BUILD_JOBS": jobs,
-        "GRPC_PYTHON_BUILD_EXT_COMPILER_JOBS": jobs,
-    }
-    return {**found, **parts.variables, **build.settings.environment}
-
-
-def _config(
-    build: CrossBuild, parts: Parts, system: BuildSystem, environment: Environment, work: Path
-) -> dict[str, str | list[str]]:
-    """Return the config settings (PEP 517): the user's, and for meson-python the cross files."""
-    config = dict(build.settings.config_settings)
-    if "mesonpy" in system.backend or any(item.startswith("meson-python") for item in system.requires):
-        extra = work / "meson-extra.cross"
-        numpy = environment.inside(environment.site_packages / "numpy" / "_core" / "include")
-        if not (environment.site_packages / "numpy" / "_core").is_dir():
-            numpy = environment.inside(environment.site_packages / "numpy" / "core" / "include")
-        extra.write_text(f"[properties]\nnumpy-include-dir = '{numpy}'\n")
-        given = config.get("setup-args", [])
-        files = [f"{parts.plan.places.toolchain}/meson.cross", f"{parts.plan.places.build}/{extra.name}"]
-        config["setup-args"] = [
-            *([given] if isinstance(given, str) else given),
-            *(f"--cross-file={file}" for file in files),
-        ]
-    return config
 
 
 def _provenance(build: CrossBuild, parts: Parts, facts: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,6 @@ def _mounts(work: Path, programs: Path, python: HostPython) -> Sequence[Mount]:
 
 def python_mounts(python: HostPython) -> list[Mount]:
     """Return the mount that a host Python needs where it is not one of the system's: at its own place."""
-    if Path(python.prefix).is_relative_to("/usr"):
+    if python.prefix == "/usr":
         return []
     return [Mount(source=Path(python.prefix), place=python.prefix)]

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import subprocess
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crossdock.build.hosted import python_mounts
 from crossdock.build.rust import prepare_rust
-from crossdock.build.sandbox import Limits, Mount, open_sandbox, plain_tools
-from crossdock.build.sandbox.bubblewrap import find as find_bubblewrap
+from crossdock.build.sandbox import Limits, Mount, open_sandbox, plain_tools, sandbox_kind
 from crossdock.build.shim import shim_text
 from crossdock.build.sysroot import find_sysroot, static_links
 from crossdock.build.target_python import find_target_python, sysconfig_module
 from crossdock.build.target_python.names import (
-    ext_suffix,
     platform_tag,
     python_name,
     soabi,
@@ -29,7 +24,9 @@ from crossdock.build.toolchain.zig import warm_cache, zig_directory
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
-    from crossdock.build.backend import BuildTools, BuildSystem
+    from pathlib import Path
+
+    from crossdock.build.backend import BuildSystem, BuildTools
     from crossdock.build.cross import CrossBuild
     from crossdock.build.environment import HostPython
     from crossdock.build.model import Sysroot, TargetPython
@@ -39,6 +36,8 @@ if TYPE_CHECKING:
 #: pkg-config for this machine, from the package index: few hosts have one, and none is needed.
 _PKGCONF = "3.0.7.post0"
 
+#: The sandboxes that show things at places of their own.
+_WITH_PLACES = frozenset({"bubblewrap", "namespaces"})
 _CXX_SUFFIXES = frozenset({".cc", ".cpp", ".cxx", ".hpp", ".hxx", ".hh", ".c++"})
 #: In setup.py and Cython (`language="c++"`), in meson.build (`project('x', 'c', 'cpp')`).
 _CXX_WORDS = (b"c++", b"'cpp'", b'"cpp"')
@@ -60,13 +59,6 @@ class Parts:
     path: tuple[str, ...]
     variables: dict[str, str]
     facts: dict[str, Any]
-
-    def inside(self, path: Path) -> str:
-        """Return what a path of the build's own directory is called inside."""
-        return self._sandboxless(path) if not self.by_place else f"{self.plan.places.build}/{path.name}"
-
-    def _sandboxless(self, path: Path) -> str:
-        return str(path)
 
     def open(self, work: Path) -> Sandbox:
         """Open the sandbox around a build's directory."""
@@ -90,7 +82,7 @@ def gather_parts(
     sysroot = find_sysroot(build.source.name, target, build.settings, world)
     zig = zig_directory(world.store, world.tools)
     pkgconf = _pkgconf(world.store, world.tools)
-    by_place = find_bubblewrap() is not None
+    by_place = sandbox_kind() in _WITH_PLACES
     places = Places() if by_place else _real_places(scratch, zig, target_python, sysroot, pkgconf)
     plan = _plan(build, python, places, sysroot, by_place=by_place)
     described = scratch / "target"

@@ -29,7 +29,8 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
     """Return the system libraries for a package, None where neither table nor settings name any.
 
     A directory that the settings or the command give comes before Debian's packages. Debian has them for Linux
-    with glibc alone: for other targets None, with a warning if the package does not build without them. Raise
+    with glibc alone: for other targets None, with a warning if the package does not build without them. None with a
+    warning, too, where no archive is known and the package does without. Raise
     `BuildError` (E-SYSROOT-*), `FetchError` (E-DEBIAN-* and those of downloads), `ArchiveError` for a broken package.
     """
     words = WORDS.get(target.arch)
@@ -55,7 +56,13 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
                 "with the target's libraries by `--sysroot` if it does not build"
             )
         return None
-    found = debian_sysroot(libraries, architecture, world, release=settings.release)
+    try:
+        found = debian_sysroot(libraries, architecture, world, release=settings.release)
+    except FetchError as error:
+        if error.code != "E-DEBIAN-ARCHIVE" or needs is None or not needs.optional or settings.libraries:
+            raise
+        world.warn(f"`{name}` is built without {', '.join(libraries)}: no archive of Debian's is known")
+        return None
     return found if needs is None else replace(found, environment=_environment(needs.environment, found))
 
 
@@ -83,13 +90,10 @@ def debian_sysroot(
         except FetchError as error:
             if error.code != "E-DEBIAN-GONE":
                 raise
-            # What was chosen may be of this morning, and the archive have a newer package by now.
-            renewed = choose(libraries, architecture, world, release=release, renew=True)
-            if renewed.packages == chosen.packages:
-                if not refuse_fixes(chosen, libraries, world):
-                    raise
-                renewed = choose(libraries, architecture, world, release=release, renew=True)
-            chosen = renewed
+            # What was remembered may be of this morning, and the archive have a newer package by now.
+            if chosen.fresh and not refuse_fixes(chosen, libraries, world):
+                raise
+            chosen = choose(libraries, architecture, world, release=release, renew=True)
 
 
 def _laid_out(libraries: Sequence[str], chosen: Chosen, world: World) -> Sysroot:

@@ -1,4 +1,4 @@
-"""Which suite serves a target, and what libraries come to there today."""
+"""Which suite serves a target, and what its libraries come to today."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Chosen:
     architecture: str
     packages: PackageSet
     archives: Sequence[Archive]
+    #: Resolved just now, not remembered.
+    fresh: bool = True
 
 
 def choose(
@@ -51,7 +53,13 @@ def choose(
     """
     able = _able(architecture, release)
     key = repr(
-        (_FORMAT, sorted(libraries), architecture, [(one.name, world.archives(one.name)) for one in able])
+        (
+            _FORMAT,
+            sorted(libraries),
+            architecture,
+            sorted(left_out()),
+            [(one.name, world.archives(one.name)) for one in able],
+        )
     )
     kept = _kept(key, world)
     if kept is not None and not renew and kept[0]:
@@ -94,6 +102,7 @@ def _from_fact(known: list[object], able: Sequence[Suite], architecture: str, wo
         architecture=architecture,
         packages=PackageSet.from_json(known[2]),
         archives=world.archives(suite.name),
+        fresh=False,
     )
 
 
@@ -120,51 +129,65 @@ def _resolved(suite: Suite, libraries: Sequence[str], architecture: str, world: 
             code="E-DEBIAN-ARCHIVE",
             hint="name one by `--debian-mirror URL`, or give a directory with the libraries by `--sysroot`",
         )
-    plain = [one for one in archives if not _has_fixes(one)]
     refused = _refused_key(suite, architecture, archives)
-    if _is_refused(refused, world) or _is_refused(f"{refused} {sorted(libraries)}", world):
-        archives = plain
-    try:
-        packages = _resolve(archives, libraries, architecture, world)
-    except FetchError as error:
-        if error.code != "E-DEBIAN-MIRROR" or len(plain) == len(archives):
-            raise
-        # Mirrors of the security archive drop architectures that its release still names.
-        archives = plain
-        packages = _resolve(archives, libraries, architecture, world)
-        world.store.put_fact(_REFUSED, refused, int(world.now))
-        world.warn(
-            f"the mirror's list of security fixes of `{suite.name}` for {architecture} is not what its release "
-            "says: libraries of this release are taken without them"
-        )
-    return Chosen(suite=suite, architecture=architecture, packages=packages, archives=archives)
+    without = _refused(refused, world) | _refused(f"{refused} {sorted(libraries)}", world)
+    last: FetchError | None = None
+    for dropped in _droppable(archives, suite):
+        used = [one for one in archives if one.suite not in dropped | without]
+        try:
+            packages = _resolve(used, libraries, architecture, world)
+        except FetchError as error:
+            if error.code != "E-DEBIAN-MIRROR":
+                raise
+            last = error
+            continue
+        if dropped:
+            # Mirrors drop architectures of these archives that the release still names, or renew them in between.
+            world.store.put_fact(_REFUSED, refused, [int(world.now), sorted(dropped)])
+            world.warn(
+                f"the mirror's lists of {', '.join(sorted(dropped))} for {architecture} are not what their release "
+                "says: libraries are taken without these fixes"
+            )
+        return Chosen(suite=suite, architecture=architecture, packages=packages, archives=used)
+    raise last or AssertionError(suite)
 
 
 def refuse_fixes(chosen: Chosen, libraries: Sequence[str], world: World) -> bool:
     """Note that the archive of security fixes names packages that it does not have; False if none was used."""
     archives = world.archives(chosen.suite.name)
-    key = f"{_refused_key(chosen.suite, chosen.architecture, archives)} {sorted(libraries)}"
-    if not any(map(_has_fixes, archives)) or _is_refused(key, world):
+    fixes = {one.suite for one in chosen.archives if one.suite != chosen.suite.name}
+    if not fixes:
         return False
-    world.store.put_fact(_REFUSED, key, int(world.now))
+    key = f"{_refused_key(chosen.suite, chosen.architecture, archives)} {sorted(libraries)}"
+    world.store.put_fact(_REFUSED, key, [int(world.now), sorted(fixes)])
     world.warn(
-        f"the mirror lacks packages that its list of security fixes of `{chosen.suite.name}` names: "
-        f"{', '.join(libraries)} are taken without them"
+        f"the mirror lacks packages that its lists of {', '.join(sorted(fixes))} name: "
+        f"{', '.join(libraries)} are taken without these fixes"
     )
     return True
 
 
-def _has_fixes(archive: Archive) -> bool:
-    return archive.suite.endswith("-security")
+def _droppable(archives: Sequence[Archive], suite: Suite) -> list[set[str]]:
+    """Return what to do without, one after another, where a list cannot be had: fixes, then updates, then both."""
+    updates = {one.suite for one in archives if one.suite.endswith("-updates")}
+    both = {one.suite for one in archives if one.suite != suite.name}
+    found: list[set[str]] = []
+    for one in (set(), both - updates, updates, both):
+        if one not in found:
+            found.append(one)
+    return found
 
 
 def _refused_key(suite: Suite, architecture: str, archives: Sequence[Archive]) -> str:
     return f"{suite.name} {architecture} {archives!r}"
 
 
-def _is_refused(key: str, world: World) -> bool:
+def _refused(key: str, world: World) -> set[str]:
+    """Return the archives that were no good within the last day."""
     last = world.store.get_fact(_REFUSED, key)
-    return isinstance(last, int) and 0 <= world.now - last < _FRESH
+    if not isinstance(last, list) or not 0 <= world.now - last[0] < _FRESH:
+        return set()
+    return set(last[1])
 
 
 def _resolve(

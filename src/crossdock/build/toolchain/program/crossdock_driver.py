@@ -87,11 +87,11 @@ def _tool(name: str) -> str:
 def _answer(arguments: list[str]) -> str | None:
     """Return what a compiler says of itself, where zig would speak of its own triple or not at all."""
     if arguments in (["-dumpmachine"], ["-print-multiarch"], ["--print-multiarch"]):
-        return settings.TRIPLE
+        return str(settings.TRIPLE)
     if arguments in (["-dumpversion"], ["-dumpfullversion"]):
         return "12"
     if arguments == ["-print-sysroot"]:
-        return settings.SYSROOT
+        return str(settings.SYSROOT)
     return None
 
 
@@ -232,7 +232,7 @@ def _library(name: str, *, host: bool) -> list[str]:
     if host or name not in settings.STATIC:
         return ["-l" + name]
     _note(name)
-    return settings.STATIC[name]
+    return list(settings.STATIC[name])
 
 
 def _named(path: str, *, host: bool) -> list[str]:
@@ -241,7 +241,7 @@ def _named(path: str, *, host: bool) -> list[str]:
     if host or name not in settings.STATIC or not _below(path, (settings.SYSROOT, *settings.SHOWN)):
         return [path]
     _note(name)
-    return settings.STATIC[name]
+    return list(settings.STATIC[name])
 
 
 def _note(name: str) -> None:
