@@ -70,6 +70,8 @@ class Sysroot:
     static: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Shared libraries that ask for older symbol versions than as Debian has them.
     lowered: tuple[str, ...] = ()
+    #: The newest glibc that any of the shared libraries asks for, where that is known.
+    asks: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.build.sysroot.test_found import NO_SETTINGS, fill, linux, world_of
+from tests.build.repair.elves import elf
+from tests.build.sysroot.test_found import NO_SETTINGS, TRIPLET, fill, linux, world_of
 from tests.support.debian import NOW, Member, SmallArchive
 
 from crossdock.build.sysroot import find_sysroot
@@ -137,6 +138,29 @@ def test_what_the_oldest_suite_does_not_have_comes_from_the_next(world: World, s
 def test_what_no_suite_has_is_told(world: World) -> None:
     with pytest.raises(FetchError):
         detail(world, "other", libraries=("libnowhere-dev",))
+
+
+def test_libraries_that_a_package_does_without_raise_no_floor(
+    world: World, archives: dict[str, SmallArchive], said: list[str]
+) -> None:
+    asking = elf(soname="libyaml.so.0", versions={"libc.so.6": {"GLIBC_2.30": ("gettid",)}})
+    main = archives["main"]
+    main.add("libyaml-dev", Member(f"usr/lib/{TRIPLET}/libyaml-0.so.2", asking))
+    main.publish()
+    assert find_sysroot("pyyaml", linux("linux-aarch64-glibc2.31"), NO_SETTINGS, world) is not None
+    assert find_sysroot("pyyaml", linux(), NO_SETTINGS, world) is None
+    assert "they ask for glibc 2.30, the target has 2.28" in said[-1]
+    # What the settings say is taken nevertheless.
+    assert detail(world, "pyyaml", libraries=("libssl1.1",)).endswith("libssl1.1 1")
+
+
+def test_libraries_that_a_package_does_without_come_from_no_newer_suite(
+    world: World, archives: dict[str, SmallArchive], said: list[str]
+) -> None:
+    archives["next"].add("libyaml-dev", Member("usr/include/yaml.h", b""))
+    archives["next"].publish()
+    assert find_sysroot("pyyaml", linux(), NO_SETTINGS, world) is None
+    assert "there is no package `libyaml-dev`" in said[-1]
 
 
 def test_without_any_archive_a_package_that_can_is_built_without(tmp_path: Path, said: list[str]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from crossdock.build.model import PackageSettings, World
     from crossdock.build.sysroot.releases import Chosen
+    from crossdock.build.sysroot.table import Needs
     from crossdock.target.model import Target
 
 _KIND = "sysroot"
@@ -30,7 +31,7 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
 
     A directory that the settings or the command give comes before Debian's packages. Debian has them for Linux
     with glibc alone: for other targets None, with a warning if the package does not build without them. None with a
-    warning, too, where no archive is known and the package does without. Raise
+    warning, too, where a package does without them and they cannot be had, or ask for more than the target has. Raise
     `BuildError` (E-SYSROOT-*), `FetchError` (E-DEBIAN-* and those of downloads), `ArchiveError` for a broken package.
     """
     words = WORDS.get(target.arch)
@@ -56,14 +57,44 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
                 "with the target's libraries by `--sysroot` if it does not build"
             )
         return None
+    if needs is None:
+        return debian_sysroot(libraries, architecture, world, release=settings.release)
+    if needs.optional:
+        return _if_it_serves(
+            name, needs, settings, (target.libc.major, target.libc.minor), architecture, world
+        )
+    found = debian_sysroot(libraries, architecture, world, release=settings.release)
+    return replace(found, environment=_environment(needs.environment, found))
+
+
+def _if_it_serves(
+    name: str,
+    needs: Needs,
+    settings: PackageSettings,
+    *,
+    glibc: tuple[int, int],
+    architecture: str,
+    world: World,
+) -> Sysroot | None:
+    """Return libraries that a package does without, unless they would ask for more than the target has."""
+    from crossdock.build.sysroot.releases import oldest_release
+
+    own = sorted(set(settings.libraries))
+    both = sorted({*needs.libraries, *own})
     try:
-        found = debian_sysroot(libraries, architecture, world, release=settings.release)
+        found = debian_sysroot(
+            both, architecture, world, release=settings.release or oldest_release(architecture)
+        )
     except FetchError as error:
-        if error.code != "E-DEBIAN-ARCHIVE" or needs is None or not needs.optional or settings.libraries:
+        if not error.code.startswith("E-DEBIAN-"):
             raise
-        world.warn(f"`{name}` is built without {', '.join(libraries)}: no archive of Debian's is known")
-        return None
-    return found if needs is None else replace(found, environment=_environment(needs.environment, found))
+        why = error.message
+    else:
+        if found.asks is None or found.asks <= glibc:
+            return replace(found, environment=_environment(needs.environment, found))
+        why = f"they ask for glibc {found.asks[0]}.{found.asks[1]}, the target has {glibc[0]}.{glibc[1]}"
+    world.warn(f"`{name}` is built without Debian's {', '.join(needs.libraries)}: {why}")
+    return debian_sysroot(own, architecture, world, release=settings.release) if own else None
 
 
 def _environment(wanted: Mapping[str, str], sysroot: Sysroot) -> dict[str, str]:
@@ -148,6 +179,7 @@ def _sysroot(
         owners={path: packages[name] for path, name in manifest["owners"].items()},
         static=manifest["static"],
         lowered=tuple(manifest["lowered"]),
+        asks=(manifest["asks"][0], manifest["asks"][1]),
     )
 
 

@@ -8,6 +8,7 @@ runs on glibc 2.28 and older.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 #: Sections by their type: gabi, and the LSB for those of GNU.
 _DYNSYM, _VERSYM, _VERNEED = 11, 0x6FFFFFFF, 0x6FFFFFFE
 _VERSION_INDEX = 0x7FFF
+_GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,23 @@ class _Elf:
 def older_name(name: str) -> str:
     """Return what a function of the C library was called before, its name where that did not change."""
     return str(table()["lowered"]["renamed"].get(name, name))
+
+
+def newest_glibc(data: bytes) -> tuple[int, int]:
+    """Return the newest version of glibc that a shared library asks for, (0, 0) for none and for what is no ELF."""
+    if data[:4] != b"\x7fELF":
+        return (0, 0)
+    try:
+        elf = _Elf(data)
+        section = elf.section(_VERNEED)
+        if section is None:
+            return (0, 0)
+        strings = elf.linked(section)
+        places = [struct.unpack_from(f"{elf.order}I", data, record + 8)[0] for record in elf.needs(section)]
+        found = [_GLIBC.fullmatch(elf.text(strings, place)) for place in places]
+    except (struct.error, ValueError, IndexError):
+        return (0, 0)
+    return max(((int(one[1]), int(one[2])) for one in found if one is not None), default=(0, 0))
 
 
 def lowered(data: bytes, architecture: str) -> bytes | None:

@@ -75,6 +75,11 @@ def choose(
     return chosen
 
 
+def oldest_release(architecture: str) -> str | None:
+    """Return the oldest suite that has an architecture, None where none is known."""
+    return next((one.name for one in suites() if architecture in one.architectures), None)
+
+
 def _able(architecture: str, release: str | None) -> list[Suite]:
     able = [one for one in suites() if architecture in one.architectures and release in {None, one.name}]
     if not able:

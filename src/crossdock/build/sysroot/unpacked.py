@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crossdock.archive.deb import read_deb
 from crossdock.archive.tarread import Kind
 from crossdock.build.sysroot.archives import fit
-from crossdock.build.sysroot.lowered import lowered
+from crossdock.build.sysroot.lowered import lowered, newest_glibc
 from crossdock.build.sysroot.scripts import is_config_program, scripts_of
 from crossdock.build.sysroot.static import is_static, newest_wanted, static_parts
 from crossdock.build.sysroot.table import table, triplet_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crossdock.net.debian.chosen import PinnedPackage
 
 #: Raised when the same packages would be laid out otherwise.
-FORMAT = 5
+FORMAT = 6
 #: Beside `usr`: whose each file is, and what it holds.
 MANIFEST = "crossdock-sysroot.json"
 #: Beside headers and the architecture's libraries. A whole directory of documents may be a link to another package's.
@@ -84,6 +84,7 @@ class _Layout:
         self._sources: dict[str, str] = {}
         self._lowered: list[str] = []
         self._static: dict[str, str] = {}
+        self._asks = (0, 0)
 
     def source(self, name: str, control: bytes) -> None:
         for line in control.decode("utf-8", "replace").splitlines():
@@ -115,6 +116,7 @@ class _Layout:
         changed = lowered(content, self._architecture)
         if changed is not None:
             self._lowered.append(path)
+        self._asks = max(self._asks, newest_glibc(changed or content))
         return changed or content
 
     def _link(self, path: str, target: str, owner: str) -> None:
@@ -150,6 +152,7 @@ class _Layout:
             "files": self._files,
             "sources": self._sources,
             "lowered": self._lowered,
+            "asks": self._asks,
             "static": static_parts(self._directory, self._triplet, self._static),
         }
         (self._directory / MANIFEST).write_bytes(seal(manifest))
