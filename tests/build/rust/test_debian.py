@@ -147,6 +147,39 @@ def test_a_suite_whose_architectures_are_out_of_step_is_passed_over(
     assert choose_debian(HOST, TARGET, world).release.suite == "forky"
 
 
+def test_fixes_that_have_only_come_to_one_architecture_are_passed_over(
+    tmp_path: Path, server: SmallArchive
+) -> None:
+    from dataclasses import replace
+
+    trixie, fixes = Suite(server.root, "trixie"), Suite(server.root, "trixie-security")
+    trixie.fill("1.96.0+dfsg1-1", web="-web")
+    fixes.fill("1.97.0+dfsg1-1", web="-web", arm="1.95.0+dfsg1-1")
+    world = world_of(tmp_path, server, trixie, fixes)
+    both = [replace(server.archive, suite=name) for name in ("trixie", "trixie-security")]
+    world = replace(world, archives=lambda suite: both if suite == "trixie" else [])
+    assert choose_debian(HOST, TARGET, world).text == "1.96.0"
+
+
+def test_a_mirror_without_the_fixes_of_an_architecture_serves(tmp_path: Path, server: SmallArchive) -> None:
+    from dataclasses import replace
+
+    trixie, fixes = Suite(server.root, "trixie"), Suite(server.root, "trixie-security")
+    trixie.fill("1.96.0+dfsg1-1", web="-web")
+    fixes.fill("1.96.1+dfsg1-1", web="-web")
+    world = world_of(tmp_path, server, trixie, fixes)
+    both = [replace(server.archive, suite=name) for name in ("trixie", "trixie-security")]
+    world = replace(world, archives=lambda suite: both if suite == "trixie" else [])
+    assert choose_debian(HOST, TARGET, world).text == "1.96.1"
+    for path in (server.root / "dists" / "trixie-security" / "main" / "binary-arm64").rglob(
+        "[0-9a-f]*[0-9a-f]"
+    ):
+        if path.is_file():
+            path.unlink()
+    again = replace(world, store=Store.open(tmp_path / "other", warn=pytest.fail))
+    assert choose_debian(HOST, TARGET, again).text == "1.96.0"
+
+
 def test_what_was_found_is_believed_for_a_day_and_offline_for_ever(
     tmp_path: Path, server: SmallArchive
 ) -> None:

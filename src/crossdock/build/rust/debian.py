@@ -98,10 +98,30 @@ def _of_release(release: DebianRelease, host: str, target: str, world: World) ->
     ):
         compiler, library = PackageSet.from_json(known[1]), PackageSet.from_json(known[2])
         return _made(release, compiler, library, archives)
-    compiler = _resolve([release.compiler, release.cargo], host, archives, world)
-    library = compiler if host == target else _resolve([release.library], target, archives, world)
+    compiler, library = _found(release, host, target, archives, world)
     world.store.put_fact(_FACT, key, [int(world.now), compiler.to_json(), library.to_json()])
     return _made(release, compiler, library, archives)
+
+
+def _found(
+    release: DebianRelease, host: str, target: str, archives: tuple[Archive, ...], world: World
+) -> tuple[PackageSet, PackageSet]:
+    """Return the compiler's packages and the target's library, with security fixes if both are of one version then.
+
+    Mirrors of the security archive lack some architectures, and it has new compilers for some before the others.
+    """
+    plain = tuple(one for one in archives if not one.suite.endswith("-security"))
+    for tried in dict.fromkeys((archives, plain)):
+        try:
+            compiler = _resolve([release.compiler, release.cargo], host, tried, world)
+            library = compiler if host == target else _resolve([release.library], target, tried, world)
+        except FetchError as error:
+            if tried == plain or not error.code.startswith("E-DEBIAN-"):
+                raise
+            continue
+        if tried == plain or isinstance(_made(release, compiler, library, tried), DebianRust):
+            return compiler, library
+    raise AssertionError(release.suite)
 
 
 def _online(world: World) -> bool:
