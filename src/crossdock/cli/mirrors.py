@@ -24,7 +24,7 @@ _USUAL = frozenset({"debian", "debian-security"})
 
 def archives_of_suite(session: Session, suite: str) -> list[Archive]:
     """Return the archives that have a suite and its updates; raise `UsageError` (E-DEBIAN-SOURCES)."""
-    from crossdock.net.debian.sources import Archive, archives_of
+    from crossdock.net.debian.sources import Archive, archives_for, archives_of
 
     named = session.options.get("debian_mirror") or os.environ.get("CROSSDOCK_DEBIAN_MIRROR")
     if named:
@@ -40,7 +40,7 @@ def archives_of_suite(session: Session, suite: str) -> list[Archive]:
     if not any(archive.suite == suite for archive in archives):
         # A mirror of somebody's own, signed by a key of his own.
         archives = archives_of(entries, _keyring)
-    return _likeliest(archives)
+    return archives_for(suite, _likeliest(archives))
 
 
 def _may_be_debian(entry: SourceEntry) -> bool:
