@@ -61,7 +61,12 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
         return debian_sysroot(libraries, architecture, world, release=settings.release)
     if needs.optional:
         return _if_it_serves(
-            name, needs, settings, (target.libc.major, target.libc.minor), architecture, world
+            name,
+            needs,
+            settings,
+            glibc=(target.libc.major, target.libc.minor),
+            architecture=architecture,
+            world=world,
         )
     found = debian_sysroot(libraries, architecture, world, release=settings.release)
     return replace(found, environment=_environment(needs.environment, found))
