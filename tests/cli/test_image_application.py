@@ -269,9 +269,9 @@ def test_what_cannot_be_is_refused(
     assert not (shop.work / "out").exists()
 
 
-def test_a_project_with_native_code_is_refused(shop: Shop) -> None:
+def test_a_project_with_native_code_is_refused_where_nothing_is_compiled(shop: Shop) -> None:
     make_project(shop.work, tag="cp312-cp312-linux_x86_64")
-    shop.refuses("-o", "out", source=".", code="E-IMAGE-NATIVE-PROJECT")
+    shop.refuses("-o", "out", "--no-cross-build", source=".", code="E-IMAGE-NATIVE-PROJECT")
 
 
 def test_bytecode_is_made_by_the_targets_python_or_refused(shop: Shop) -> None:

@@ -193,6 +193,8 @@ def test_a_source_distribution_that_compiles(shop: Shop, registry: FakeRegistry)
         file.write(
             f'\n[[packages]]\nname = "compiled"\nversion = "1.0"\nwheels = [{rows[0]}]\nsdist = {rows[1]}\n'
         )
+    with (shop.work / "pyproject.toml").open("a") as file:
+        file.write("\n[tool.crossdock.build]\ncross = false\n")
     text = refused_before_sending(shop, registry, code="E-LOCK-NATIVE")
     assert "linux/arm64" in text
     assert shop.fetched() == []

@@ -92,7 +92,8 @@ def test_a_native_sdist_is_named_in_the_plan_and_refused_with_the_way_out(world:
     assert "cross-build" in done.stdout
     assert "newest with a wheel: 1.1" in done.stdout
     assert "native-sdist" in json.dumps(world.json("plan", ".", "--for", ARM))
-    text = world.refused("install", ".", "--for", ARM, "-t", "out", code="E-LOCK-NATIVE")
+    words = ["install", ".", "--for", ARM, "-t", "out", "--no-cross-build"]
+    text = world.refused(*words, code="E-LOCK-NATIVE")
     assert "lib 2.0" in text
     assert "cross-built" in text
     assert "hint:" in text
@@ -103,10 +104,38 @@ def test_a_package_with_wheels_for_others_only_is_refused_before_anything_is_fet
     make_sdist(world.files, "lib", "1.1", files=sources("lib"))
     world.run("lock", "app", "--for", ARM)
     world.index.requests.clear()
-    text = world.refused("install", ".", "--for", "cp312-macos-arm64", "-t", "out", code="E-LOCK-NATIVE")
+    words = ["install", ".", "--for", "cp312-macos-arm64", "-t", "out", "--no-cross-build"]
+    text = world.refused(*words, code="E-LOCK-NATIVE")
     assert "lib 1.1" in text
     assert "cross-built" in text
     assert world.fetched() == []
+
+
+def test_nothing_is_fetched_for_a_target_that_nothing_is_compiled_for(world: World) -> None:
+    make_sdist(world.files, "lib", "1.1", files=sources("lib"))
+    world.run("lock", "app", "--for", ARM)
+    world.index.requests.clear()
+    text = world.refused(
+        "install",
+        ".",
+        "--for",
+        "android_21_arm64_v8a",
+        "--python",
+        "3.13",
+        "-t",
+        "out",
+        code="E-BUILD-TARGET",
+    )
+    assert "nothing can be cross-built" in text
+    assert world.fetched() == []
+
+
+def test_a_setting_switches_compiling_off(world: World) -> None:
+    native_sdist(world.files, "lib", "2.0")
+    world.run("lock", "lib==2.0", "--for", ARM)
+    (world.work / "pyproject.toml").write_text("[tool.crossdock.build]\ncross = false\n")
+    text = world.refused("install", "pylock.toml", "--for", ARM, "-t", "out", code="E-LOCK-NATIVE")
+    assert "switched off" in text
 
 
 def test_prefer_wheels_locks_the_newest_version_with_one(world: World) -> None:

@@ -111,11 +111,11 @@ def command(**options: Any) -> int:
 
     session = BuildSession(options)
     targets = session.targets
+    means = session.means()
     sources = [source_of_word(session, word) for word in options["sdist"]]
     pairs = list(
         {(_same(source), target.key): (source, target) for source in sources for target in targets}.values()
     )
-    means = session.means()
     done, failed = _build_all(pairs, means)
     rows = [_written(session, source, target, built) for source, target, built in done]
     if options["as_json"]:

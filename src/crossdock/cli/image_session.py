@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from crossdock.build.pure import BuiltWheel
+    from crossdock.build.canonical import BuiltWheel
     from crossdock.cli.gathering import Asked
     from crossdock.contents.base import BaseFacts
     from crossdock.net.debian.chosen import PackageSet
@@ -142,14 +142,14 @@ class ImageSession(Session):
         )
 
     def application(self, target: Target) -> Application:
-        """Return the application for a target; it is the same for all targets of one Python."""
-        known = self._applications.get(target.python)
+        """Return the application for a target: a project's wheel may be compiled for it."""
+        known = self._applications.get(target.key)
         if known is None:
-            known = self._applications[target.python] = self._application(target)
+            known = self._applications[target.key] = self._application(target)
         return known
 
     @cached_property
-    def _applications(self) -> dict[Python, Application]:
+    def _applications(self) -> dict[str, Application]:
         return {}
 
     def _application(self, target: Target) -> Application:
@@ -176,15 +176,14 @@ class ImageSession(Session):
                 return self._built(path, target, metadata.name)
 
     def _built(self, path: Path, target: Target, name: str) -> Application:
-        from crossdock.build import cached
-        from crossdock.cli.index import host_python_of
+        from crossdock.build.canonical import BuiltWheel
+        from crossdock.pipeline.building import ToBuild, build_wheel
         from crossdock.ship.image.application import project_application
 
         def build() -> BuiltWheel:
-            python = host_python_of(target.python.version)
-            return cached.directory(
-                self.store, path, self.tools(), python=python, version=target.python.version
-            )
+            source = ToBuild(name="", version=None, directory=path)
+            built = build_wheel(source, target, self.means())
+            return BuiltWheel(filename=built.filename, content=built.blob.read_bytes())
 
         options = self.image_options
         return project_application(build, target, options.prefix, options.entrypoint, name=name)

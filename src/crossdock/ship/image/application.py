@@ -210,7 +210,7 @@ def _built(build: Callable[[], BuiltWheel], name: str) -> BuiltWheel:
             f"`{name or 'the project'}` compiles code: a wheel built on this machine is not for the target",
             code="E-IMAGE-NATIVE-PROJECT",
             places=error.places,
-            hint="build its wheel for each target with `crossdock build`, then name those in the lock",
+            hint="cross-building is switched off: allow it, or build its wheel for each target elsewhere",
         ) from error
 
 
