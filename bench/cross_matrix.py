@@ -100,9 +100,9 @@ def run(package: Package, target: str, python: str, place: Path) -> Result:
     if done.returncode:
         result.cause = _cause(done.stderr)
         return result
-    (built,) = json.loads(done.stdout)["wheels"]
+    (built,) = json.loads(done.stdout)["built"]
     wheel = Path(built["path"])
-    result.outcome, result.wheel, result.grafted = "built", wheel.name, built.get("grafted", [])
+    result.outcome, result.wheel, result.grafted = "built", wheel.name, [one["library"] if isinstance(one, dict) else one for one in built.get("grafted", [])]
     result.check, result.cause = _checked(package, wheel, target, python, place)
     result.binaries = _binaries(wheel)
     return result
