@@ -102,7 +102,7 @@ def run(package: Package, target: str, python: str, place: Path) -> Result:
         return result
     (built,) = json.loads(done.stdout)["built"]
     wheel = Path(built["path"])
-    result.outcome, result.wheel, result.grafted = "built", wheel.name, [one["library"] if isinstance(one, dict) else one for one in built.get("grafted", [])]
+    result.outcome, result.wheel, result.grafted = "built", wheel.name, [one["soname"] for one in built["grafted"]]
     result.check, result.cause = _checked(package, wheel, target, python, place)
     result.binaries = _binaries(wheel)
     return result
