@@ -15,6 +15,7 @@ import uv
 
 from crossdock.build.backend import BuildTools
 from crossdock.build.model import World
+from crossdock.build.toolchain.zig import zig_program
 from crossdock.errors import BuildError, FetchError
 from crossdock.store import Store
 from crossdock.target.names import parse_target
@@ -121,3 +122,19 @@ def has_python(version: tuple[int, int]) -> bool:
         return bool(other_python(version, False))
     except BuildError:
         return False
+
+
+def online_world(tmp_path: Path, **changes: Any) -> World:
+    """Return a world with the package index that this machine is set up for; the compiler is fetched once for all."""
+    here = world(tmp_path)
+    here = replace(here, tools=replace(here.tools, uv_environ={**os.environ, "UV_PYTHON_DOWNLOADS": "never"}))
+    shared = Store.open(shared_cache() / "store", warn=pytest.fail)
+    zig_program(replace(here, store=shared))
+    (here.store.root / "trees").mkdir(exist_ok=True)
+    (here.store.root / "trees" / "zig").symlink_to(shared.root / "trees" / "zig")
+    return replace(here, **changes)
+
+
+def shared_cache() -> Path:
+    """Return the directory where tests keep what takes minutes to make."""
+    return Path(os.environ.get("CROSSDOCK_TEST_CACHE") or Path.home() / ".cache" / "crossdock-tests")

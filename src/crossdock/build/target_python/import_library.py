@@ -100,14 +100,9 @@ def import_libraries(headers: Mapping[str, bytes], target: Target, zig: Path) ->
     short = f"{target.python.major}{target.python.minor}{abiflags(target)}"
     machine = table()["arch"][str(target.arch)]["dlltool"]
     libraries = {}
-    with tempfile.TemporaryDirectory(prefix="crossdock-exports-") as name:
-        work = Path(name)
-        for path, content in headers.items():
-            (work / "include" / path).parent.mkdir(parents=True, exist_ok=True)
-            (work / "include" / path).write_bytes(content)
-        found = {f"python{short}": _exports(headers, target, zig, work, limited=False)}
-        if not target.python.free_threaded:
-            found[f"python{target.python.major}"] = _exports(headers, target, zig, work, limited=True)
+    found = {f"python{short}": exports_of(headers, target, zig, limited=False)}
+    if not target.python.free_threaded:
+        found[f"python{target.python.major}"] = exports_of(headers, target, zig, limited=True)
     for library, exports in found.items():
         dll = f"{library}.dll"
         libraries[f"{library}.lib"] = make_import_library(
@@ -131,6 +126,16 @@ _MORE = (
     "parsetok.h",
     "ast.h",
 )
+
+
+def exports_of(headers: Mapping[str, bytes], target: Target, zig: Path, *, limited: bool) -> Exports:
+    """Return what a Python with these headers exports, all of it or what `limited` modules may use."""
+    with tempfile.TemporaryDirectory(prefix="crossdock-exports-") as name:
+        work = Path(name)
+        for path, content in headers.items():
+            (work / "include" / path).parent.mkdir(parents=True, exist_ok=True)
+            (work / "include" / path).write_bytes(content)
+        return _exports(headers, target, zig, work, limited=limited)
 
 
 def _exports(
