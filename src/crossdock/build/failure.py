@@ -106,6 +106,22 @@ def _words(text: str) -> Callable[[re.Match[str], CrossBuild], str]:
 
 _CAUSES: tuple[_Cause, ...] = (
     _Cause(
+        re.compile(r"rustc (?P<have>[\d.]+\S*) is not supported by the following package"),
+        _words(
+            "its crates need a newer Rust than {have}: `rustup update`, or a mirror of Debian that has one"
+        ),
+    ),
+    _Cause(
+        re.compile(
+            r"(?:you may want to enable network access by removing `net\.offline`|you're using offline mode"
+            r"|no matching package named `[^`]+` found\n\s*location searched: directory source)"
+        ),
+        _words(
+            "a manifest asks for crates that its lock does not name, or that no manifest which was found leads to;"
+            " crates are fetched before a build, which has no network"
+        ),
+    ),
+    _Cause(
         re.compile(
             r"(?:Exec format error|cannot run C compiled programs|cannot execute binary file|OSError: \[Errno 8\])"
         ),
