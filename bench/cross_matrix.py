@@ -102,7 +102,11 @@ def run(package: Package, target: str, python: str, place: Path) -> Result:
         return result
     (built,) = json.loads(done.stdout)["built"]
     wheel = Path(built["path"])
-    result.outcome, result.wheel, result.grafted = "built", wheel.name, [one["soname"] for one in built["grafted"]]
+    result.outcome, result.wheel, result.grafted = (
+        "built",
+        wheel.name,
+        [one["soname"] for one in built["grafted"]],
+    )
     result.check, result.cause = _checked(package, wheel, target, python, place)
     result.binaries = _binaries(wheel)
     return result
@@ -122,6 +126,7 @@ def _binaries(wheel: Path) -> int:
 
 
 def _checked(package: Package, wheel: Path, target: str, python: str, place: Path) -> tuple[str, str]:
+    """Audit a wheel, and run it where an emulator can: the outcome, and why."""
     audited = subprocess.run(
         [sys.executable, "-m", "crossdock", "verify", str(wheel), "--for", target, "--python", python],
         capture_output=True,
@@ -130,45 +135,37 @@ def _checked(package: Package, wheel: Path, target: str, python: str, place: Pat
     )
     if audited.returncode:
         return "failed", "audit: " + _cause(audited.stderr + audited.stdout)
-    if target not in EMULATED:
-        return "audited", ""
-    arch, emulator = EMULATED[target]
-    root = foreign_python(arch, python)
+    arch, emulator = EMULATED.get(target, ("", ""))
+    root = foreign_python(arch, python) if arch else None
     if root is None:
-        return "audited", f"no Python {python} for {arch} here"
+        return "audited", f"no Python {python} for {arch} here" if arch else ""
     folder = place / "tree"
-    _unpack(wheel, folder)
-    if package.needs:
-        problem = _install_needs(package, target, python, folder)
-        if problem:
-            return "not run", problem
-    env = {"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin", "HOME": str(place), "LANG": "C.UTF-8"}
+    shutil.unpack_archive(wheel, folder, "zip")
+    problem = _install_needs(package, target, python, folder) if package.needs else ""
+    if problem:
+        return "not run", problem
+    return _run(
+        [f"qemu-{emulator}-static", "-L", str(root), f"{root}/usr/bin/python{python}"], package, folder
+    )
+
+
+def _run(start: list[str], package: Package, folder: Path) -> tuple[str, str]:
+    env = {"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin", "HOME": str(folder.parent), "LANG": "C.UTF-8"}
     try:
         done = subprocess.run(
-            [
-                f"qemu-{emulator}-static",
-                "-L",
-                str(root),
-                f"{root}/usr/bin/python{python}",
-                "-c",
-                package.check,
-            ],
+            [*start, "-c", package.check],
             env=env,
             capture_output=True,
             text=True,
             timeout=CHECK_SECONDS,
             check=False,
-            cwd=place,
+            cwd=folder.parent,
         )
     except subprocess.TimeoutExpired:
         return "failed", f"the check took more than {CHECK_SECONDS} s"
     if done.returncode:
         return "failed", (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:300]
     return "passed", ""
-
-
-def _unpack(wheel: Path, folder: Path) -> None:
-    shutil.unpack_archive(wheel, folder, "zip")
 
 
 def _install_needs(package: Package, target: str, python: str, folder: Path) -> str:
