@@ -136,6 +136,32 @@ def test_links_stay_within_the_sysroot_and_files_have_owners(world: World) -> No
     assert sysroot.owners["usr/share/doc/libssl1.1/copyright"].source == "openssl"
 
 
+def test_a_link_that_leads_out_or_stands_where_a_directory_is_does_no_harm(
+    world: World, small: SmallArchive
+) -> None:
+    small.add(
+        "libevil-dev", link("usr/include/out.h", "../../../../../../etc/passwd"), Member("usr/include/a.h")
+    )
+    small.add("liba-dev", Member("usr/include/a/x.h", b"x"), Member(f"usr/lib/{TRIPLET}/libin.so", b"in"))
+    small.add(
+        "libb-dev",
+        link("usr/include/a", "postgresql"),
+        Member("usr/include/postgresql/b.h", b"b"),
+        link(f"usr/lib/{TRIPLET}/libout.so", f"../../../../../../usr/lib/{TRIPLET}/libin.so"),
+    )
+    small.publish()
+    settings = replace(NO_SETTINGS, libraries=("libevil-dev", "liba-dev", "libb-dev"))
+    sysroot = find_sysroot("x", linux(), settings, world)
+    assert sysroot is not None
+    include = sysroot.directory / "usr/include"
+    assert not (include / "out.h").is_symlink()
+    assert sorted(path.name for path in include.iterdir()) == ["a", "a.h", "postgresql"]
+    assert [path.name for path in (include / "a").iterdir()] == ["x.h"]
+    # As on the target, what leads above the root stays at the root.
+    inner = sysroot.directory / f"usr/lib/{TRIPLET}/libout.so"
+    assert (str(inner.readlink()), inner.read_bytes()) == ("libin.so", b"in")
+
+
 def test_programs_that_tell_how_to_compile_are_scripts(world: World) -> None:
     sysroot = find_sysroot("psycopg2", linux(), NO_SETTINGS, world)
     assert sysroot is not None

@@ -145,6 +145,8 @@ class _Layout:
             self._write(path, text.encode(), owner, executable=True)
         for path in self._standing():
             place = self._directory / path
+            if place.is_dir():
+                continue  # One package has a link where another has a directory: both bring the same names.
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(posixpath.relpath(self._links[path], posixpath.dirname(path)))
         manifest = {
