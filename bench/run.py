@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import image, installs, layers, others
+from bench import cross, image, installs, layers, others
 from bench.image_setting import Unavailable
 from bench.measure import take_turns
 from bench.report import Case, report
@@ -53,6 +53,17 @@ def _layer_plans(options: argparse.Namespace, work: Path, left_out: list[str]) -
         return []
 
 
+def _cross_plans(options: argparse.Namespace, work: Path, left_out: list[str]) -> list[Plan]:
+    """Return the cases about cross builds if any of them is wanted: they need an arm64 system with gcc."""
+    if options.only and not re.search(options.only.replace(",", "|"), "cross", re.IGNORECASE):
+        return []
+    try:
+        return cross.plans(work, rounds=options.rounds, slow_rounds=options.cold_rounds)
+    except subprocess.CalledProcessError as reason:
+        left_out.append(f"Cross builds: {reason}")
+        return []
+
+
 def _image_plans(
     options: argparse.Namespace, work: Path, exits: ExitStack, left_out: list[str]
 ) -> list[Plan]:
@@ -88,6 +99,7 @@ def _measure(options: argparse.Namespace, exits: ExitStack) -> int:
         *installs.plans(setting, rounds=options.rounds, cold_rounds=options.cold_rounds),
         *others.plans(setting, rounds=options.rounds),
         *_layer_plans(options, work, left_out),
+        *_cross_plans(options, work, left_out),
         *_image_plans(options, work, exits, left_out),
     ]
     cases = []
