@@ -202,6 +202,7 @@ def log_path(store: Store, ask: dict[str, Any]) -> Path:
             ask["version"],
             target["os"],
             target["arch"],
+            (target["libc"] or {}).get("kind"),
             _python_words(target["python"]),
         )
         if word
