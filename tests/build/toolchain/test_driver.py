@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         (["-O2", "-c", "a.c"], ["-O2", "-c", "a.c"]),
         (["-Werror", "-Wall"], ["-Wall"]),
         (["--target=arm-none", "-target", "x86_64-linux", "a.o"], ["a.o"]),
+        (["-flto=thin", "-flto", "-fno-lto", "a.o"], ["a.o"]),
         (["-bundle", "a.o"], ["-shared", "a.o"]),
         (["-Wl,-z", "-Wl,relro", "-Wl,-z", "-Wl,now"], ["-Wl,-z,relro", "-Wl,-z,now"]),
         (["-Wl,-z,defs,--no-undefined,--as-needed"], ["-Wl,--as-needed"]),

@@ -17,7 +17,7 @@ import crossdock_machine as machine  # type: ignore[import-not-found]
 import crossdock_settings as settings  # type: ignore[import-not-found]
 
 _DROPPED = {
-    "-Werror", "-flto=auto", "-flto=jobserver", "-fno-fat-lto-objects", "-ffat-lto-objects", "-fuse-linker-plugin",
+    "-Werror", "-fno-fat-lto-objects", "-ffat-lto-objects", "-fuse-linker-plugin",
     "-fno-use-linker-plugin", "-static-libgcc", "-static-libstdc++", "-shared-libgcc", "-fcf-protection",
     "-fcf-protection=full", "-fcf-protection=branch", "-mbranch-protection=standard", "-fstack-clash-protection",
     "-fno-stack-clash-protection", "-Wl,-headerpad_max_install_names", "-fno-var-tracking", "-fprofile-partial-training",
@@ -25,7 +25,10 @@ _DROPPED = {
     "-fno-keep-inline-dllexport", "-fweb", "-frename-registers", "-fno-tree-vectorize-loop", "-mms-bitfields", "-municode",
     "-fdebug-default-version=4", "-grecord-gcc-switches", "-gno-record-gcc-switches", "-fno-canonical-system-headers",
 }  # fmt: skip
+# Link-time optimization would compile zig's runtime libraries anew in each build, a minute of work.
 _DROPPED_STARTS = (
+    "-flto",
+    "-fno-lto",
     "--target=", "-fuse-ld=", "-flto-partition=", "-flto-compression", "-fdebug-prefix-map=", "-ffile-prefix-map=",
     "-fmacro-prefix-map=", "-specs=", "--sysroot=", "-isysroot=",
     "-fplugin", "--param", "-fno-tree-", "-gdwarf", "-ggdb", "-mmacosx-version-min=", "-fvisibility-inlines-hidden=",
