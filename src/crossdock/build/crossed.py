@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Raised when a change of ours makes other wheels of the same source.
 FORM = 1
 PARTS, BUILT = "cross-parts", "cross-built"
+#: The last wheel that took the place of another: until then, what a lock came to may be remembered.
+REBUILT = "cross-rebuilt"
 #: What of a wheel's provenance says which parts it was built with.
 _PARTS_OF_PROVENANCE = ("compiler", "target-python", "sysroot", "rust")
 #: The name of a wheel's provenance in its .dist-info.
@@ -271,7 +273,11 @@ def _build(job: CrossJob, world: World, run: Run, ask: dict[str, Any]) -> CrossB
         )
     )
     report = report_json(repaired)
+    before = find_built(world.store, ask)
     digest, blob = keep_built(world.store, ask, repaired.wheel.filename, repaired.wheel.content, report)
+    if before is not None and before.digest != digest:
+        # What was made of locks with the old wheel is no longer what a build would make of them.
+        world.store.put_fact(REBUILT, "", digest.hex)
     return CrossBuilt(
         filename=repaired.wheel.filename,
         digest=digest,

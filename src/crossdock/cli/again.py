@@ -100,7 +100,8 @@ def remember_command(
     `target` by name, the `mode`, and whether the command was `quiet`.
     """
     if key is not None:
-        store.put_fact("again", key, {"parts": list(parts), "said": list(said)})
+        rebuilt = store.get_fact("cross-rebuilt", "")
+        store.put_fact("again", key, {"parts": list(parts), "said": list(said), "rebuilt": rebuilt})
 
 
 def replay(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
@@ -117,7 +118,7 @@ def replay(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
     silent: list[str] = []
     store = Store.open(default_root(environ, platform=sys.platform), warn=silent.append)
     known = store.get_fact("again", key)
-    if silent or not isinstance(known, dict):
+    if silent or not isinstance(known, dict) or known.get("rebuilt") != store.get_fact("cross-rebuilt", ""):
         return None
     try:
         lines = _write_parts(store, known, Path(root))

@@ -70,7 +70,7 @@ def build_key(session: Session) -> list[Any] | None:
     settings, options = session.project.settings.build, session.options
     if settings.names_directories or options.get("sysroot") or options.get("target_python"):
         return None
-    return [settings.key(), options.get("cross_build")]
+    return [settings.key(), options.get("cross_build"), session.store.get_fact("cross-rebuilt", "")]
 
 
 def processors(session: Session) -> int:

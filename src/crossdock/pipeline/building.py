@@ -97,6 +97,7 @@ class Local:
         self._rebuild = rebuild
         self._running = 0
         self._lock = threading.Lock()
+        self._stopped = False
 
     def build(self, job: CrossJob) -> CrossBuilt:
         """Build in this thread. What runs beside it when it begins gets as many processors."""
@@ -111,7 +112,7 @@ class Local:
             share = max(1, self._processors // self._running)
         name = self._stages.began(f"{job.label} for {job.target.name or job.target.key[:12]}")
         try:
-            run = Run(tell=lambda words: self._stages.stage(name, words), rebuild=self._rebuild)
+            run = Run(tell=lambda words: self._tell(name, words), rebuild=self._rebuild)
             built = cross(job, replace(self._world, jobs=share), run)
         except BaseException as error:
             code = error.code if isinstance(error, BuildError) else type(error).__name__
@@ -123,10 +124,16 @@ class Local:
         self._stages.ended(name, built.filename, failed=False)
         return built
 
+    def _tell(self, name: object, words: str) -> None:
+        if self._stopped:
+            raise BuildError("the build was stopped", code="E-BUILD-STOPPED")
+        self._stages.stage(name, words)
+
     def stop(self) -> None:
-        """Kill the builds' processes."""
+        """Kill the builds' processes, and let no build begin its next stage."""
         from crossdock.build.sandbox.supervise import stop_all
 
+        self._stopped = True
         stop_all()
 
 
