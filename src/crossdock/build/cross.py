@@ -176,6 +176,7 @@ class _Workshop:
             "CARGO_BUILD_JOBS": jobs,
             "GRPC_PYTHON_BUILD_EXT_COMPILER_JOBS": jobs,
             **parts.variables,
+            **_told_by(parts),
             **build.settings.environment,
         }
 
@@ -197,6 +198,15 @@ class _Workshop:
             *(f"--cross-file={file}" for file in files),
         ]
         return config
+
+
+def _told_by(parts: Parts) -> dict[str, str]:
+    """Return the variables that come with the system libraries, their paths as they hold inside."""
+    if parts.sysroot is None:
+        return {}
+    plan = parts.plan
+    usr = "/usr" if plan.shown else f"{plan.places.sysroot}/usr"
+    return {name: value.replace("/usr", usr) for name, value in parts.sysroot.environment.items()}
 
 
 def _repaired(
@@ -260,6 +270,8 @@ def _provenance(build: CrossBuild, parts: Parts, facts: dict[str, Any]) -> dict[
             "detail": sysroot.detail,
             "digest": sysroot.digest,
             "packages": [f"{one.name}={one.version}" for one in sysroot.packages],
+            # These ask for older symbols of the C library than Debian's own do.
+            "lowered": sorted(sysroot.lowered),
         },
         "settings": build.settings.key(),
         **parts.facts,
