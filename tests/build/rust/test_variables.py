@@ -65,7 +65,7 @@ def test_names_of_hosts_and_of_debian() -> None:
     assert rust_host("linux", "x86_64") == "x86_64-unknown-linux-gnu"
     assert rust_host("linux", "arm64") == "aarch64-unknown-linux-gnu"
     assert rust_host("darwin", "arm64") == "aarch64-apple-darwin"
-    assert rust_host("win32", "AMD64") == "x86_64-pc-windows-gnu"
+    assert rust_host("win32", "AMD64") == "x86_64-pc-windows-gnullvm"
     assert rust_host("plan9", "x86_64") is None
     assert debian_names("riscv64gc-unknown-linux-gnu") == ("riscv64", "riscv64-linux-gnu")
     assert debian_names("aarch64-unknown-linux-musl") is None
@@ -103,6 +103,13 @@ def test_paths_of_the_build_are_mapped_and_a_projects_own_flags_stay() -> None:
 def test_a_module_for_musl_is_linked_to_the_interpreters_c_library() -> None:
     flags = variables("cp311-linux-aarch64-musl1.2")["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUSTFLAGS"]
     assert flags.endswith("-Ctarget-feature=-crt-static -Clink-self-contained=no")
+
+
+def test_macos_and_windows_get_what_their_systems_would_have() -> None:
+    found = variables("cp311-macos-aarch64-11.0")["CARGO_TARGET_AARCH64_APPLE_DARWIN_RUSTFLAGS"]
+    assert found.endswith(" -Lnative=/prefix/lib")
+    found = variables("cp311-windows-x86_64")["CARGO_TARGET_X86_64_PC_WINDOWS_GNULLVM_RUSTFLAGS"]
+    assert found.endswith(" -Cdlltool=/toolchain/bin/dlltool")
 
 
 def test_this_machines_own_kind_has_one_linker() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.build.rust.crates import vendor_crates
@@ -12,10 +13,9 @@ from crossdock.build.rust.manifests import find_crates
 from crossdock.build.rust.toolchain import find_rust
 from crossdock.build.rust.variables import rust_variables
 from crossdock.build.sandbox import Mount
+from crossdock.target.model import Os
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crossdock.build.backend import BuildSystem
     from crossdock.build.model import World
     from crossdock.build.rust.toolchain import Rust
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crossdock.target.model import Target
 
 _RUST, _CRATES, _HOME, _PREFIX = "/rust", "/crates", "cargo", "prefix"
+_ICONV = Path(__file__).with_name("libiconv.tbd")
 #: PyO3 runs the module by itself and looks at the prefix, which no Python for another machine has here.
 _COMPLETED = 'build_time_vars.setdefault("prefix", "/usr")\n'
 
@@ -70,6 +71,8 @@ def prepare_rust(
     place = _RUST if by_place else str(directory)
     home = work / _HOME
     _show_python(work / _PREFIX, plan, described)
+    if plan.target.os is Os.MACOS:
+        shutil.copyfile(_ICONV, work / _PREFIX / "lib" / _ICONV.name)
     home.mkdir(exist_ok=True)
     facts: dict[str, Any] = {"compiler": rust.key()}
     remaps: dict[str, str] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crossdock.target.model import Os
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,7 +31,7 @@ def rust_variables(
         "CARGO_INCREMENTAL": "0",
         "CARGO_TERM_PROGRESS_WHEN": "never",
         "CARGO_BUILD_TARGET": rust.triple,
-        **_linkers(rust, plan, remaps),
+        **_linkers(rust, plan, python, remaps),
         **_compilers(rust, plan),
         **_python(plan, python),
         "PKG_CONFIG_ALLOW_CROSS": "1",
@@ -39,12 +41,16 @@ def rust_variables(
     }
 
 
-def _linkers(rust: Rust, plan: Plan, remaps: Mapping[str, str]) -> dict[str, str]:
+def _linkers(rust: Rust, plan: Plan, python: str, remaps: Mapping[str, str]) -> dict[str, str]:
     target, host = _upper(rust.triple), _upper(rust.host)
     flags = [f"--remap-path-prefix={path}={name}" for path, name in remaps.items()]
     if rust.triple.endswith(("-musl", "-musleabihf")):
         # An extension module is loaded by the interpreter, which has the C library: zig links none into it.
         flags += ["-Ctarget-feature=-crt-static", "-Clink-self-contained=no"]
+    if plan.target.os is Os.WINDOWS:
+        flags.append(f"-Cdlltool={plan.bin}/dlltool")
+    if plan.target.os is Os.MACOS:
+        flags.append(f"-Lnative={python.rpartition('/')[0]}")
     return {
         f"CARGO_TARGET_{host}_LINKER": f"{plan.bin}/host-cc",
         f"CARGO_TARGET_{target}_LINKER": f"{plan.bin}/cc",
