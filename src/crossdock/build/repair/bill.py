@@ -1,4 +1,4 @@
-"""What goes into `.dist-info` for libraries that were grafted: their licences, and a bill of materials (PEP 770)."""
+"""What goes into `.dist-info` for libraries that were grafted or linked in: licences, and a bill of materials (PEP 770)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _LICENSE_FILE = (2, 4)
 
 
 def add_licences(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> None:
-    """Put each grafted package's copyright file into the wheel, and name it in METADATA (PEP 639)."""
+    """Put the copyright file of each package that is in it into the wheel, and name it in METADATA (PEP 639)."""
     if job.sysroot is None:
         return
     libraries = Libraries(job.sysroot, frozenset())
     added = []
-    for package in _packages(grafted):
+    for package in _packages(grafted, job):
         text = libraries.text(f"usr/share/doc/{package.name}/copyright")
         if text is None:
             contents.tell("E-BUILD-LICENCE", f"no copyright file of {package.name} is in the sysroot")
@@ -50,8 +50,8 @@ def add_licences(contents: Contents, grafted: Sequence[Grafted], job: RepairJob)
         _name_licences(contents, added)
 
 
-def _packages(grafted: Sequence[Grafted]) -> list[SystemPackage]:
-    return sorted({one.package for one in grafted if one.package is not None})
+def _packages(grafted: Sequence[Grafted], job: RepairJob) -> list[SystemPackage]:
+    return sorted({*job.linked, *(one.package for one in grafted if one.package is not None)})
 
 
 def _name_licences(contents: Contents, names: Sequence[str]) -> None:
@@ -67,8 +67,8 @@ def _name_licences(contents: Contents, names: Sequence[str]) -> None:
 
 
 def add_bill(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> None:
-    """Write a CycloneDX 1.6 document of what was grafted: the same bytes for the same libraries."""
-    if not grafted or job.sysroot is None:
+    """Write a CycloneDX 1.6 document of what was grafted or linked in: the same bytes for the same libraries."""
+    if not (grafted or job.linked) or job.sysroot is None:
         return
     wheel = {
         "type": "library",
@@ -77,7 +77,7 @@ def add_bill(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> 
         "version": contents.version,
         "purl": pypi_purl(contents.name, contents.version),
     }
-    components = [_component(package, job.sysroot, grafted) for package in _packages(grafted)]
+    components = [_component(package, job.sysroot, grafted) for package in _packages(grafted, job)]
     components += [_loose(one, contents) for one in grafted if one.package is None]
     tool = {"type": "application", "name": "crossdock", "version": __version__}
     document: dict[str, Any] = {

@@ -22,6 +22,7 @@ class RepairJob:
     why we believe that the package compiles something; empty where nothing says so. `pure` says that a wheel
     without binaries is what the package means to be. `provenance` goes into the wheel as
     `crossdock-build.json`. None of the texts in `forbidden` may occur in any file: they tell of the machine that built it.
+    `linked` are packages of the sysroot whose code became part of modules, linked statically.
     `shipped` are the hex SHA-256 of files that lie in the source as they are: those are goods, not built here.
     """
 
@@ -35,6 +36,7 @@ class RepairJob:
     provenance: Mapping[str, Any]
     forbidden: tuple[str, ...] = ()
     shipped: frozenset[str] = frozenset()
+    linked: tuple[SystemPackage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
