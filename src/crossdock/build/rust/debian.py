@@ -172,19 +172,6 @@ def source_version(package: PinnedPackage) -> str:
     return _REBUILD.sub("", package.version)
 
 
-def source_package(found: DebianRust, world: World) -> PinnedPackage:
-    """Return the package with the standard library's source of the same version; raise `BuildError` if there is none."""
-    packages = _resolve([found.release.source], found.host[0].architecture, found.archives, world)
-    source = _named(packages, found.release.source)
-    own = next(one for one in found.host if one.name == found.release.library)
-    if source is None or source_version(source) != source_version(own):
-        raise BuildError(
-            f"Debian {found.release.suite} has no source of the standard library of Rust {found.text}",
-            code="E-BUILD-RUST",
-        )
-    return source
-
-
 def fetch(packages: Sequence[PinnedPackage], found: DebianRust, world: World) -> Iterator[tuple[str, Path]]:
     """Yield each package's name and file, fetched if the store has it not."""
     from crossdock.net.debian.resolve import fetch_packages

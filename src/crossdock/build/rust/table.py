@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebianRelease:
-    """A suite of Debian and the names of its packages of Rust; `source` has the standard library's source."""
+    """A suite of Debian and the names of its packages of Rust."""
 
     suite: str
     compiler: str
     cargo: str
     library: str
-    source: str
 
 
 @lru_cache(maxsize=1)
