@@ -7,29 +7,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.test_build_native import build, run
-from tests.support.crossbuild import CROSSDOCK, fresh_store, native_project_sdist, variables
+from tests.support.crossbuild import CROSSDOCK, fresh_store, native_project_sdist, variables, wait_for
 from tests.support.emulation import require_foreign_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.index, pytest.mark.slow]
-
-_SECONDS = 120
-
-
-def wait_for(what: str, found: Callable[[], bool], seconds: float = _SECONDS) -> None:
-    end = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
 
 
 class Cluster:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tests.support.crossbuild import (
     native_project_sdist,
     project,
     variables,
+    wait_for,
     warm_store,
     write_project,
 )
@@ -181,3 +183,36 @@ def test_built_wheels_are_carried_to_another_machine(tmp_path: Path, python: For
     (found,) = build(other, tmp_path, sdist, *target, "--offline", "-o", "there")
     assert (found["from_store"], found["imported"], found["sha256"]) == (True, True, row["sha256"])
     assert found["floor"] == row["floor"]
+
+
+def test_an_interrupt_ends_builds_that_run(tmp_path: Path, python: ForeignPython) -> None:
+    store = fresh_store(python.minor, tmp_path / "store")
+    sdists = [native_project_sdist(tmp_path, name) for name in ("slow", "slower")]
+    words = ["build", *sdists, "--for", "linux/arm64", "--python", python.minor, "-C", "sleep=300"]
+    asked = subprocess.Popen(
+        [CROSSDOCK, *words], cwd=tmp_path, env=variables(store), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        wait_for(
+            "a build", lambda: any("SLEEPING" in path.read_text() for path in (store / "logs").glob("*"))
+        )
+        asked.send_signal(signal.SIGINT)
+        _out, said = asked.communicate(timeout=60)
+    finally:
+        asked.kill()
+    assert asked.returncode == 130, said
+    assert "interrupted" in said
+    assert not (tmp_path / "dist").exists()
+
+
+def test_rebuilding_reaches_what_a_lock_came_to(tmp_path: Path, python: ForeignPython) -> None:
+    store = fresh_store(python.minor, tmp_path / "store")
+    write_lock(tmp_path, native_project_sdist(tmp_path, "inlock"))
+    target = ["--for", "linux/arm64", "--python", python.minor]
+    run(store, tmp_path, "install", "pylock.toml", *target, "-t", "out")
+    kept = {path: path.read_bytes() for path in (store / "facts" / "cross-built").rglob("*.json")}
+    run(store, tmp_path, "build", tmp_path / "inlock-1.0.tar.gz", *target, "--rebuild", "-o", "same")
+    # The same bytes come out, so nothing that is remembered is forgotten.
+    assert not (store / "facts" / "cross-rebuilt").exists()
+    assert kept == {path: path.read_bytes() for path in (store / "facts" / "cross-built").rglob("*.json")}

@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from tests.support.emulation import cache_directory
 from tests.support.wheels import make_sdist
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CROSSDOCK = Path(sys.executable).with_name("crossdock")
 
@@ -149,3 +150,11 @@ def fresh_store(python: str, place: Path) -> Path:
 def variables(store: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a run with this machine's index settings and a store."""
     return {**os.environ, "CROSSDOCK_STORE": str(store), **(more or {})}
+
+
+def wait_for(what: str, found: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until `found` says so, and fail when it takes too long."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.1)

@@ -1,0 +1,26 @@
+"""What the tests of builds share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crossdock.build import pure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The projects whose backends ran, by the names of their directories; they run as they would."""
+    ran: list[str] = []
+    build = pure.build_wheel
+
+    def counted(source: Path, *words: Any, **named: Any) -> Path:
+        ran.append(source.name)
+        return build(source, *words, **named)
+
+    monkeypatch.setattr(pure, "build_wheel", counted)
+    return ran
