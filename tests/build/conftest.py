@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crossdock.build import pure
+from crossdock.build.hosted import build_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The projects whose backends ran, by the names of their directories; they run as they would."""
     ran: list[str] = []
-    build = pure.build_wheel
 
     def counted(source: Path, *words: Any, **named: Any) -> Path:
         ran.append(source.name)
-        return build(source, *words, **named)
+        return build_wheel(source, *words, **named)
 
-    monkeypatch.setattr(pure, "build_wheel", counted)
+    monkeypatch.setattr("crossdock.build.pure.build_wheel", counted)
     return ran

@@ -114,18 +114,9 @@ def test_a_killed_worker_costs_no_build_and_no_byte(tmp_path: Path, minor: str, 
 
 def test_an_error_there_is_told_as_one_here(tmp_path: Path, minor: str, cluster: Cluster) -> None:
     sdist = native_project_sdist(tmp_path, "broken", core="#include <no/such.h>\n")
-    words = [
-        "build",
-        sdist,
-        "--for",
-        "linux/arm64",
-        "--python",
-        minor,
-        "--executor",
-        f"dask://{cluster.address}",
-    ]
+    target = ["--for", "linux/arm64", "--python", minor, "--executor", f"dask://{cluster.address}"]
     client = tmp_path / "client"
-    done = run(client, tmp_path, *words, status=1)
+    done = run(client, tmp_path, "build", sdist, *target, status=1)
     assert "[E-BUILD-BACKEND]" in done.stderr
     assert "no/such.h" in done.stderr
     (log,) = (client / "logs").iterdir()
@@ -136,7 +127,16 @@ def test_an_error_there_is_told_as_one_here(tmp_path: Path, minor: str, cluster:
 
 def test_nobody_answers(tmp_path: Path) -> None:
     sdist = native_project_sdist(tmp_path, "lonely")
-    words = ["build", sdist, "--for", "linux/arm64", "--python", "3.12", "--executor", "dask://127.0.0.1:9"]
+    words: list[str | Path] = [
+        "build",
+        sdist,
+        "--for",
+        "linux/arm64",
+        "--python",
+        "3.12",
+        "--executor",
+        "dask://127.0.0.1:9",
+    ]
     done = run(tmp_path / "store", tmp_path, *words, status=1)
     assert "no scheduler answers at `127.0.0.1:9`" in done.stderr
     assert "[E-BUILD-EXECUTOR]" in done.stderr

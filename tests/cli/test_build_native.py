@@ -36,21 +36,17 @@ def python() -> ForeignPython:
     return require_foreign_python("arm64")
 
 
-def run(
-    store: Path, cwd: Path, *words: str | Path, status: int = 0, **more: str
-) -> subprocess.CompletedProcess[str]:
+def run(store: Path, cwd: Path, *words: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [CROSSDOCK, *map(str, words)], cwd=cwd, env=variables(store, more), stdin=subprocess.DEVNULL,
+        [CROSSDOCK, *map(str, words)], cwd=cwd, env=variables(store), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     assert done.returncode == status, done.stderr
     return done
 
 
-def build(store: Path, cwd: Path, *words: str | Path, **more: str) -> list[dict[str, Any]]:
-    value: list[dict[str, Any]] = json.loads(run(store, cwd, "build", *words, "--json", **more).stdout)[
-        "built"
-    ]
+def build(store: Path, cwd: Path, *words: str | Path) -> list[dict[str, Any]]:
+    value: list[dict[str, Any]] = json.loads(run(store, cwd, "build", *words, "--json").stdout)["built"]
     return value
 
 
@@ -190,7 +186,7 @@ def test_an_interrupt_ends_builds_that_run(tmp_path: Path, python: ForeignPython
     sdists = [native_project_sdist(tmp_path, name) for name in ("slow", "slower")]
     words = ["build", *sdists, "--for", "linux/arm64", "--python", python.minor, "-C", "sleep=300"]
     asked = subprocess.Popen(
-        [CROSSDOCK, *words], cwd=tmp_path, env=variables(store), stdin=subprocess.DEVNULL,
+        [str(CROSSDOCK), *map(str, words)], cwd=tmp_path, env=variables(store), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -15,7 +15,7 @@ from tests.support.emulation import cache_directory
 from tests.support.wheels import make_sdist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 CROSSDOCK = Path(sys.executable).with_name("crossdock")
 
@@ -97,7 +97,7 @@ def project(
     stated = f'[project]\nname = "{name}"\nversion = "1.0"\n'
     files = {
         "PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: 1.0\n",
-        "core.c": (core or _CORE).format(name=name, token=uuid.uuid4()) if core is None else core,
+        "core.c": _CORE.format(name=name, token=uuid.uuid4()) if core is None else core,
     }
     if setuptools:
         setup = f"from setuptools import Extension, setup\nsetup(ext_modules=[Extension({name!r}, ['core.c'])], py_modules=[])\n"
@@ -147,9 +147,9 @@ def fresh_store(python: str, place: Path) -> Path:
     return place
 
 
-def variables(store: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+def variables(store: Path) -> dict[str, str]:
     """Return the environment of a run with this machine's index settings and a store."""
-    return {**os.environ, "CROSSDOCK_STORE": str(store), **(more or {})}
+    return {**os.environ, "CROSSDOCK_STORE": str(store)}
 
 
 def wait_for(what: str, found: Callable[[], bool], seconds: float = 120) -> None:

@@ -176,6 +176,9 @@ class Lines:
         with self._lock:
             if self._bar is not None:
                 self._bar.update(name, stage=printable(words))
+            label = self._began[name][0]
+        if not self._live and not self._quiet and words.startswith("again"):
+            note(f"{label}: {words}")
 
     def ended(self, name: object, words: str, *, failed: bool) -> None:
         """Replace a build's line by how it ended."""

@@ -146,9 +146,16 @@ def _key(session: Session, requirement: Requirement) -> str | None:
     if len(pins) != 1 or pins[0].operator != "==" or pins[0].version.endswith(".*"):
         return None
     index = session.index
-    return repr(
-        (requirement.name, pins[0].version, index.index_url, index.indexes, index.find_links, index.no_index)
+    # Hashed: addresses of indexes may hold logins, and keys are kept on the disk.
+    told = (
+        requirement.name,
+        pins[0].version,
+        index.index_url,
+        index.indexes,
+        index.find_links,
+        index.no_index,
     )
+    return Digest.of(repr(told).encode()).hex
 
 
 def _newest(session: Session, requirement: Requirement) -> ProjectFile:
