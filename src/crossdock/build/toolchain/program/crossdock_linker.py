@@ -81,9 +81,14 @@ def translate(parts: list[str]) -> list[str]:
             kept.append(f"-Wl,{_LINKER_TAKES[word]},{next(words, '')}")
         elif word == "-m":
             next(words, None)
-        elif word not in _LINKER_DROPPED and not word.startswith(_LINKER_DROPPED_STARTS):
-            kept.append("-Wl," + word)
+        elif not _is_dropped(word):
+            # What a DLL exports is a file of its own to zig.
+            kept.append(word if word.endswith(".def") and word[:1] != "-" else "-Wl," + word)
     return kept
+
+
+def _is_dropped(word: str) -> bool:
+    return word in _LINKER_DROPPED or word.startswith(_LINKER_DROPPED_STARTS)
 
 
 def _search_path(value: str) -> list[str]:
