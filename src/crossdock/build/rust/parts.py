@@ -114,6 +114,10 @@ def _show_python(prefix: Path, plan: Plan, described: Path) -> None:
     library.mkdir(parents=True)
     for module in described.glob("_sysconfigdata*.py"):
         (library / module.name).write_text(module.read_text("utf-8") + _COMPLETED, encoding="utf-8")
+    if plan.target.os is Os.WINDOWS:
+        version = plan.target.python
+        for lib in ("python3.lib", f"python{version.major}{version.minor}{'t' * version.free_threaded}.lib"):
+            (library / lib).symlink_to(f"{plan.places.headers}/libs/{lib}")
     (prefix / "include").mkdir()
     (prefix / "include" / name).symlink_to(plan.include)
 
