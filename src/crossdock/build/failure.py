@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.build.backend import log_text
 from crossdock.errors import BuildError
+from crossdock.target.model import Os
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,9 +69,11 @@ def _header(match: re.Match[str], build: CrossBuild) -> str:
     from crossdock.build.sysroot import library_for_header
 
     header = match["header"]
-    package = library_for_header(header)
     if header == "Python.h":
         return "the headers of the target's Python were not searched: the build asks this machine's Python where they are"
+    if build.target.os is not Os.LINUX:
+        return _not_brought(f"the header `{header}`", build)
+    package = library_for_header(header)
     if package is None:
         return (
             f"`{header}` is in no library that is known here: name Debian's package that has it in"
@@ -83,10 +86,26 @@ def _library(match: re.Match[str], build: CrossBuild) -> str:
     from crossdock.build.sysroot import library_for_lib
 
     name = match["library"]
+    if build.target.os is not Os.LINUX:
+        return _not_brought(f"the library `{name}`", build)
     package = library_for_lib(name)
     if package is None:
         return f"the target's library `{name}` is missing: name Debian's package of it in [tool.crossdock.build.{build.source.name}] libraries"
     return f'`lib{name}` is in Debian\'s `{package}`: [tool.crossdock.build.{build.source.name}] libraries = ["{package}"]'
+
+
+def _not_brought(what: str, build: CrossBuild) -> str:
+    """Say where a part of macOS or Windows comes from: zig has the C library, and little of the system beyond it."""
+    if build.target.os is Os.MACOS:
+        return (
+            f"{what} is in none of what zig has of macOS, the C library: if it is Apple's, give an SDK by `--sysroot DIR`"
+            " (`xcrun --show-sdk-path` on a Mac tells where one lies); if a library's, a directory with it"
+        )
+    return f"{what} is in none of what zig has of Windows: give a directory that has it by `--sysroot DIR`"
+
+
+def _framework(match: re.Match[str], build: CrossBuild) -> str:
+    return _not_brought(f"the framework `{match['framework']}`", build)
 
 
 def _ran_target(_match: re.Match[str], build: CrossBuild) -> str:
@@ -126,6 +145,10 @@ _CAUSES: tuple[_Cause, ...] = (
             r"(?:Exec format error|cannot run C compiled programs|cannot execute binary file|OSError: \[Errno 8\])"
         ),
         _ran_target,
+    ),
+    _Cause(
+        re.compile(r"(?:unable to find framework|framework not found:?) '?(?P<framework>\w+)"),
+        _framework,
     ),
     _Cause(
         re.compile(r"fatal error: '?(?P<header>[\w./+-]+\.h(?:pp)?)'? (?:file not found|: No such)"), _header

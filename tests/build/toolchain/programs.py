@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -22,6 +22,8 @@ SETTINGS: dict[str, Any] = {
     "SYSROOT": "",
     "INCLUDE": [],
     "LIBRARY_PATH": [],
+    "SYSTEM": "linux",
+    "PYTHON": "311",
     "LINK": [],
     "DEFINES": [],
     "MACHINE": [],
@@ -37,35 +39,39 @@ SETTINGS: dict[str, Any] = {
 
 def machine() -> Any:
     """Return the module that translates CPU flags."""
-    return _load("crossdock_machine")
+    return _loaded("crossdock_machine", {})
 
 
-def linker() -> Any:
+def linker(**settings: Any) -> Any:
     """Return the module that translates words for the linker."""
-    return _load("crossdock_linker")
+    return _loaded("crossdock_linker", settings)
+
+
+def windows() -> Any:
+    """Return the module that translates Microsoft's words."""
+    return _loaded("crossdock_windows", {})
 
 
 def driver(**settings: Any) -> Any:
     """Return the driver's module with these settings in place of those above."""
+    return _loaded("crossdock_driver", settings)
+
+
+def _loaded(name: str, settings: dict[str, Any]) -> Any:
+    """Load a module with those that it imports, all of them anew."""
     known = types.ModuleType("crossdock_settings")
     vars(known).update({**SETTINGS, **settings})
-    beside = {"crossdock_settings": known, "crossdock_machine": machine(), "crossdock_linker": linker()}
-    before = {name: sys.modules.get(name) for name in beside}
-    sys.modules |= beside
+    others = [path.stem for path in PROGRAM.glob("crossdock_*.py")]
+    before = {other: sys.modules.pop(other, None) for other in [*others, "crossdock_settings"]}
+    sys.modules["crossdock_settings"] = known
+    sys.path.insert(0, str(PROGRAM))
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        return _load("crossdock_driver")
+        return importlib.import_module(name)
     finally:
-        for name, module in before.items():
-            if module is None:
-                del sys.modules[name]
-            else:
-                sys.modules[name] = module
-
-
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, PROGRAM / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+        sys.dont_write_bytecode = writes
+        sys.path.remove(str(PROGRAM))
+        for other, module in before.items():
+            sys.modules.pop(other, None)
+            if module is not None:
+                sys.modules[other] = module

@@ -90,7 +90,77 @@ def _foreign_system(target):
         support.customize_config_vars = lambda variables: variables
         support.get_platform_osx = lambda variables, system, release, machine: (system, release, machine)
         sys.modules["_osx_support"] = support
+    elif target["sys_platform"] == "win32":
+        _registry()
+    _keep_own_system()
     sys.platform = target["sys_platform"]
+    _suffixes(target)
+
+
+def _registry():
+    """Have a registry in which nothing is: what looks for Microsoft's compiler finds that there is none."""
+    import types
+
+    registry = types.ModuleType("winreg")
+
+    def missing(*_arguments, **_more):
+        raise FileNotFoundError(2, "no registry")
+
+    for name in (
+        "OpenKey",
+        "OpenKeyEx",
+        "ConnectRegistry",
+        "QueryValueEx",
+        "QueryValue",
+        "EnumKey",
+        "EnumValue",
+    ):
+        setattr(registry, name, missing)
+    for number, name in enumerate(
+        ("HKEY_LOCAL_MACHINE", "HKEY_CURRENT_USER", "HKEY_CLASSES_ROOT", "HKEY_USERS")
+    ):
+        setattr(registry, name, number)
+    registry.KEY_READ = registry.KEY_WOW64_32KEY = registry.KEY_WOW64_64KEY = 0
+    registry.error = OSError
+    sys.modules.setdefault("winreg", registry)
+
+
+def _keep_own_system():
+    """Let the modules that do the work here, such as `shutil.which`, go on as on this machine.
+
+    They read `sys.platform` when they are called: theirs is a `sys` of their own, whose platform stays.
+    """
+    import types
+
+    platform = sys.platform
+
+    class Own(types.ModuleType):
+        def __getattr__(self, name):
+            return getattr(sys, name)
+
+        def __setattr__(self, name, value):
+            setattr(sys, name, value)
+
+    own = Own("sys")
+    own.__dict__["platform"] = platform
+    for name, module in list(sys.modules.items()):
+        worker = name.partition(".")[0] in {
+            "asyncio", "concurrent", "ctypes", "locale", "multiprocessing", "pathlib", "random", "selectors", "shutil",
+            "signal", "site", "socket", "ssl", "subprocess", "tempfile", "threading", "urllib", "uuid", "webbrowser",
+            "zipfile",
+        }  # fmt: skip
+        if worker and getattr(module, "sys", None) is sys:
+            module.sys = own
+
+
+def _suffixes(target):
+    """Say how a module's name ends where setuptools and others look for it, above all in the stable ABI."""
+    import importlib.machinery
+
+    ending = target["variables"].get("EXT_SUFFIX", "")
+    if ending.endswith(".pyd"):
+        # The finders have theirs already: what is imported here is still found.
+        importlib.machinery.EXTENSION_SUFFIXES[:] = [ending, ".pyd"]
 
 
 def _sizes(target):

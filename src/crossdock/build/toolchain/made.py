@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossdock.build.target_python.names import python_name
 from crossdock.build.toolchain.files import cmake_toolchain, config_site, meson_cross
 from crossdock.build.toolchain.targets import gnu_triplet
+from crossdock.target.model import Os
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +33,7 @@ _LONGEST_START = 120
 _COMPILERS = ("cc", "gcc", "clang", "c++", "g++", "clang++", "cpp", "ld", "c99")
 _BINUTILS = ("ar", "ranlib", "strip", "objcopy", "gcc-ar", "gcc-ranlib", "llvm-ar", "llvm-ranlib")
 _OTHERS = ("pkg-config", "dlltool", "windres", "lib", "rc", "host-cc", "host-c++", "host-ar")
+_OTHERS_OF_MACOS = ("install_name_tool", "codesign", "dsymutil")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,8 @@ def _make_programs(place: Path, plan: Plan) -> None:
     program.chmod(0o755)
     triplet = gnu_triplet(plan.target)
     own = [*_COMPILERS, *_BINUTILS]
-    for name in [*own[1:], *_OTHERS, *(f"{triplet}-{name}" for name in own)]:
+    more = _OTHERS_OF_MACOS if plan.target.os is Os.MACOS else ()
+    for name in [*own[1:], *_OTHERS, *more, *(f"{triplet}-{name}" for name in own)]:
         os.link(program, place / name)
 
 
@@ -170,6 +174,8 @@ def _settings(plan: Plan) -> dict[str, Any]:
     triplet = plan.triplet
     include = [f"{sysroot}/usr/include/{triplet}", f"{sysroot}/usr/include"] if sysroot else []
     library = [f"{sysroot}/usr/lib/{triplet}", f"{sysroot}/usr/lib"] if sysroot else []
+    if plan.target.os is Os.WINDOWS:
+        library = [*library, f"{places.headers}/libs"]
     return {
         "ZIG": f"{places.zig}/zig",
         "TARGET": plan.zig_target,
@@ -179,6 +185,8 @@ def _settings(plan: Plan) -> dict[str, Any]:
         "SYSROOT": sysroot,
         "INCLUDE": include,
         "LIBRARY_PATH": library,
+        "SYSTEM": plan.target.os.value,
+        "PYTHON": python_name(plan.target).removeprefix("python").replace(".", ""),
         "LINK": list(plan.link),
         "DEFINES": list(plan.defines),
         "MACHINE": list(plan.machine),

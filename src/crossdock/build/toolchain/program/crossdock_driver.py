@@ -15,6 +15,7 @@ import sys
 import crossdock_linker as linker  # type: ignore[import-not-found]
 import crossdock_machine as machine  # type: ignore[import-not-found]
 import crossdock_settings as settings  # type: ignore[import-not-found]
+import crossdock_windows as windows  # type: ignore[import-not-found]
 
 _DROPPED = {
     "-Werror", "-fno-fat-lto-objects", "-ffat-lto-objects", "-fuse-linker-plugin",
@@ -24,6 +25,7 @@ _DROPPED = {
     "-fvar-tracking", "-fno-semantic-interposition", "-fsemantic-interposition", "-fno-plt", "-pipe", "-mno-omit-leaf-frame-pointer",
     "-fno-keep-inline-dllexport", "-fweb", "-frename-registers", "-fno-tree-vectorize-loop", "-mms-bitfields", "-municode",
     "-fdebug-default-version=4", "-grecord-gcc-switches", "-gno-record-gcc-switches", "-fno-canonical-system-headers",
+    "-nolibc",
 }  # fmt: skip
 # Link-time optimization would compile zig's runtime libraries anew in each build, a minute of work.
 _DROPPED_STARTS = (
@@ -32,6 +34,7 @@ _DROPPED_STARTS = (
     "--target=", "-fuse-ld=", "-flto-partition=", "-flto-compression", "-fdebug-prefix-map=", "-ffile-prefix-map=",
     "-fmacro-prefix-map=", "-specs=", "--sysroot=", "-isysroot=",
     "-fplugin", "--param", "-fno-tree-", "-gdwarf", "-ggdb", "-mmacosx-version-min=", "-fvisibility-inlines-hidden=",
+    "--unwindlib=",
 )  # fmt: skip
 _DROPPED_WITH_VALUE = {"-u", "-target", "-arch", "-isysroot", "--sysroot", "--target", "-Xassembler"}
 # zig brings its own of these, or has them in the C library.
@@ -46,6 +49,8 @@ _TOOLS = {
     "ar": "ar", "gcc-ar": "ar", "llvm-ar": "ar", "ranlib": "ranlib", "gcc-ranlib": "ranlib", "llvm-ranlib": "ranlib",
     "lib": "lib", "dlltool": "dlltool", "rc": "rc", "windres": "rc", "objcopy": "objcopy", "ld": "ld", "strip": "strip",
     "pkg-config": "pkg-config", "pkgconf": "pkg-config",
+    # Of macOS: install names, signatures and symbols are right as they are linked.
+    "install_name_tool": "strip", "codesign": "strip", "dsymutil": "strip",
 }  # fmt: skip
 
 
@@ -134,13 +139,24 @@ def _compile(tool: str, arguments: list[str], *, host: bool) -> int:
         before += settings.DEFINES
         for directory in settings.INCLUDE:
             after += ["-idirafter", directory]  # behind zig's own headers of the C library
+        if settings.SYSTEM == "macos" and settings.SYSROOT:
+            after += ["-F" + settings.SYSROOT + "/System/Library/Frameworks"]
     if compiles or "-v" in kept or "--version" in kept:
         return _become([*before, *kept, *after])
     if not host:
         after += ["-L" + directory for directory in settings.LIBRARY_PATH]
         after += settings.LINK
+        if "-shared" in kept:
+            after += _of_modules(kept)
     # Without -s zig's own runtime libraries keep their debug information, with the paths of its installation in it.
     return _link([*before, *_linked_only(kept), *after, "-s"], kept)
+
+
+def _of_modules(words: list[str]) -> list[str]:
+    """Return how a module gets at the interpreter: by its name on Windows, on macOS by what loads it."""
+    if settings.SYSTEM == "windows":
+        return windows.import_libraries(words, settings.PYTHON)  # type: ignore[no-any-return]
+    return ["-undefined", "dynamic_lookup"] if settings.SYSTEM == "macos" else []
 
 
 def _linked_only(words: list[str]) -> list[str]:
@@ -192,7 +208,7 @@ def filtered(words: list[str], *, host: bool = False) -> list[str]:
     rest = iter(linker.together(words))
     for word in rest:
         if isinstance(word, list):
-            kept += linker.translate(word)
+            kept += linker.translate(_searched(word, host=host))
         elif word in _DROPPED_WITH_VALUE:
             next(rest, None)
         elif word == "-undefined":
@@ -207,12 +223,26 @@ def filtered(words: list[str], *, host: bool = False) -> list[str]:
     return kept
 
 
+def _searched(parts: list[str], *, host: bool) -> list[str]:
+    """Let zig find import libraries: told `-Bdynamic`, it looks for the DLL itself, which is on the target alone."""
+    if host or settings.SYSTEM != "windows":
+        return parts
+    return [part for part in parts if part not in ("-Bdynamic", "-Bstatic")]
+
+
 def _text(word: str | list[str]) -> str:
     return word if isinstance(word, str) else ""
 
 
 def _one(word: str, *, host: bool) -> list[str]:
     """Return what stands for a word that has no value after it."""
+    meant = windows.translate(word) if settings.SYSTEM == "windows" and not host else None
+    if meant is not None:
+        return [part for one in meant for part in _common(one, host=host)]
+    return _common(word, host=host)
+
+
+def _common(word: str, *, host: bool) -> list[str]:
     if word in _DROPPED or word.startswith(_DROPPED_STARTS):
         return []
     if word in ("-bundle", "-mdll", "-dynamiclib"):
@@ -232,6 +262,8 @@ def _library(name: str, *, host: bool) -> list[str]:
     if name in _LIBRARIES:
         # Rust asks libgcc for unwinding, which zig has in libunwind.
         return ["-lunwind"] if name in ("gcc_s", "gcc_eh") else []
+    if settings.SYSTEM == "windows" and not host:
+        return windows.library(name, settings.ZIG)  # type: ignore[no-any-return]
     if host or name not in settings.STATIC:
         return ["-l" + name]
     _note(name)
