@@ -127,6 +127,13 @@ def words(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def check_target(job: CrossJob) -> None:
+    """Raise `BuildError` (E-BUILD-TARGET) for a target that nothing is compiled for, before anything is fetched."""
+    from crossdock.build.target_python.names import platform_tag  # what is built already needs none of it
+
+    platform_tag(job.target)
+
+
 def find_built(store: Store, ask: dict[str, Any]) -> CrossBuilt | None:
     """Return what the same question came to before, None if it is not known or its wheel was pruned."""
     if ask["source"] is None:

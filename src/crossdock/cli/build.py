@@ -194,6 +194,7 @@ def _written(session: BuildSession, source: ToBuild, target: Target, built: Buil
         "findings": report.get("findings", []),
         "provenance": provenance_of(content) or None,
         "log": None if crossed is None or crossed.log is None else str(crossed.log),
+        "seconds": 0.0 if crossed is None else round(crossed.seconds, 2),
         "from_store": crossed is not None and crossed.from_store,
         "imported": crossed is not None and crossed.imported,
     }

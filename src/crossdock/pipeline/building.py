@@ -101,12 +101,13 @@ class Local:
 
     def build(self, job: CrossJob) -> CrossBuilt:
         """Build in this thread. What runs beside it when it begins gets as many processors."""
-        from crossdock.build.crossed import ask_of, find_built
+        from crossdock.build.crossed import ask_of, check_target, find_built
 
         # Before a line is shown for it: what is known costs nothing, and is no build.
         known = None if self._rebuild else find_built(self._world.store, ask_of(job, self._world))
         if known is not None:
             return known
+        check_target(job)
         with self._lock:
             self._running += 1
             share = max(1, self._processors // self._running)

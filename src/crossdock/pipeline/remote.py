@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
-from crossdock.build.crossed import CrossBuilt, ask_of, find_built, keep_built, log_path
+from crossdock.build.crossed import CrossBuilt, ask_of, check_target, find_built, keep_built, log_path
 from crossdock.errors import BuildError, CrossdockError
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Remote:
         known = None if self._rebuild else find_built(store, ask)
         if known is not None:
             return known
+        check_target(job)
         began = time.monotonic()
         name = self._stages.began(f"{job.label} for {job.target.name or job.target.key[:12]}")
         log = log_path(store, ask)
