@@ -37,6 +37,24 @@ _HYPHEN = re.compile(
 )
 # What the C library of Windows has in itself.
 _WITHIN = {"m", "c", "dl", "rt", "util", "nsl", "crypt", "resolv", "pthread"}
+# `/I2C/driver.o` is no directory of headers.
+_FILES = (
+    ".o",
+    ".obj",
+    ".a",
+    ".lib",
+    ".c",
+    ".cc",
+    ".cpp",
+    ".cxx",
+    ".s",
+    ".S",
+    ".asm",
+    ".def",
+    ".res",
+    ".dll",
+    ".pyd",
+)
 _POSITION = {
     "-fPIC",
     "-fpic",
@@ -57,9 +75,9 @@ def translate(word: str) -> list[str] | None:
         return []
     if _HYPHEN.match(word):
         word = "/" + word[1:]
-    if word.lower().endswith(".lib") and "/" not in word and not os.path.exists(word):
+    if word.lower().endswith(".lib") and word[:1] != "-" and "/" not in word and not os.path.exists(word):
         return ["-l" + word[:-4]]
-    if word[:1] != "/" or os.path.exists(word):
+    if word[:1] != "/" or word.endswith(_FILES) or os.path.exists(word):
         return None
     name = word[1:]
     if name in _EXACT:
