@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.build.toolchain.modules import built_modules
 from tests.build.toolchain.programs import driver, windows
 
 if TYPE_CHECKING:
@@ -70,3 +71,21 @@ def test_the_names_of_system_libraries_know_no_case(tmp_path: Path) -> None:
 )
 def test_import_libraries(output: str, meant: list[str]) -> None:
     assert windows().import_libraries(["-shared", "-o", output], "311") == meant
+
+
+@pytest.mark.index
+@pytest.mark.slow
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_a_module(tmp_path: Path, python: str) -> None:
+    found = built_modules(tmp_path, "winish", target="win_amd64", system="win32", python=python)
+    short = python.replace(".", "")
+    assert sorted(found) == [f"winish.cp{short}-win_amd64.pyd", "winish_stable.pyd"]
+    for name, image in found.items():
+        assert image.machine == "x86_64"
+        needed = {library.lower() for library in image.needed}
+        assert {library for library in needed if library.startswith("python")} == {
+            "python3.dll" if "stable" in name else f"python{short}.dll"
+        }
+        # Of the system and of the universal C run time: nothing that a compiler brings along.
+        others = {library for library in needed if not library.startswith(("api-ms-win-crt-", "python"))}
+        assert others <= {"kernel32.dll", "ntdll.dll"}

@@ -156,7 +156,14 @@ def _of_modules(words: list[str]) -> list[str]:
     """Return how a module gets at the interpreter: by its name on Windows, on macOS by what loads it."""
     if settings.SYSTEM == "windows":
         return windows.import_libraries(words, settings.PYTHON)  # type: ignore[no-any-return]
-    return ["-undefined", "dynamic_lookup"] if settings.SYSTEM == "macos" else []
+    if settings.SYSTEM != "macos":
+        return []
+    found = ["-undefined", "dynamic_lookup"]
+    output = _value_of("-o", words)
+    if output and not any("-install_name" in word for word in words):
+        # The linker would write down the path that it is told, a directory of the build.
+        found.append("-Wl,-install_name,@rpath/" + os.path.basename(output))
+    return found
 
 
 def _linked_only(words: list[str]) -> list[str]:
