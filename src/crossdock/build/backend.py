@@ -96,7 +96,7 @@ def clean_variables(path: Sequence[str], *, build: str, tools: BuildTools) -> di
     found = {
         "PATH": os.pathsep.join(path),
         "HOME": f"{build}/home",
-        "TMPDIR": f"{build}/tmp",
+        "TMPDIR": f"{build}/tmp",  # noqa: S108 - inside, its own
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
@@ -163,7 +163,8 @@ class Backend:
         output.mkdir(exist_ok=True)
         name = self._call("build_wheel", self._sandbox.inside(output), dict(config))
         wheel = output / Path(name if isinstance(name, str) else "").name
-        if not wheel.is_file() or wheel.is_symlink():
+        # An earlier hook may have left links there, which lead to the host's files.
+        if output.is_symlink() or wheel.is_symlink() or not wheel.is_file():
             raise BuildError(
                 f"the backend `{self.system.backend}` of `{self._what}` made no wheel", code="E-BUILD-BACKEND"
             )
@@ -246,7 +247,9 @@ class _Runner:
             inside(self._place / "control"),
         ]
         extra = {
-            name: json.dumps([inside(path) for path in json.loads(value)]) if name.endswith("_JSON") else value
+            name: json.dumps([inside(path) for path in json.loads(value)])
+            if name.endswith("_JSON")
+            else value
             for name, value in (extra_environ or {}).items()
         }
         status = self._sandbox.run(

@@ -59,8 +59,21 @@ def build_wheel(source: Path, work: Path, tools: BuildTools, *, python: str, tru
 
 
 def _mounts(work: Path, programs: Path, python: HostPython) -> Sequence[Mount]:
-    mounts = [Mount(source=work, place=_BUILD, writable=True), Mount(source=programs, place=_TOOLS)]
-    return [*mounts, *python_mounts(python)]
+    return [*work_mounts(work, _BUILD), Mount(source=programs, place=_TOOLS), *python_mounts(python)]
+
+
+def work_mounts(work: Path, place: str) -> list[Mount]:
+    """Return the mounts of a build's directory at `place`: all of it is the build's but its environment.
+
+    uv fills the environment from outside, between two hooks, and starts its interpreter: a backend that could write
+    there would run its code outside, or lead what uv writes elsewhere by a link.
+    """
+    environment = work / "env"
+    environment.mkdir()
+    return [
+        Mount(source=work, place=place, writable=True),
+        Mount(source=environment, place=f"{place}/{environment.name}"),
+    ]
 
 
 def python_mounts(python: HostPython) -> list[Mount]:

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossdock.build.hosted import python_mounts
+from crossdock.build.hosted import python_mounts, work_mounts
 from crossdock.build.rust import prepare_rust
 from crossdock.build.sandbox import Limits, Mount, open_sandbox, plain_tools, sandbox_kind
 from crossdock.build.shim import shim_text
@@ -65,7 +65,7 @@ class Parts:
         world = self.build.world
         shown = None if self.sysroot is None else (self.sysroot.directory, self.sysroot.triplet)
         return open_sandbox(
-            [Mount(source=work, place=self.plan.places.build, writable=True), *self.mounts],
+            [*work_mounts(work, self.plan.places.build), *self.mounts],
             Limits(),
             allow_unsandboxed=world.allow_unsandboxed,
             warn=world.warn,

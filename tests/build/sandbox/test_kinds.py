@@ -311,6 +311,20 @@ def test_the_command_line_on_macos(tmp_path: Path) -> None:
 
 
 @posix
+def test_a_mount_in_a_writable_one_is_not_written(tmp_path: Path) -> None:
+    """The profile's last rule counts: an environment within a build's directory stays as uv made it."""
+    mounts = [
+        Mount(source=tmp_path / "work", place="/build", writable=True),
+        Mount(source=tmp_path / "work" / "env", place="/build/env"),
+        Mount(source=tmp_path / "other", place="/other"),
+    ]
+    text = profile(mounts)
+    allowed = text.index(f'(allow file-write*\n  (subpath "{tmp_path}/work"))')
+    denied = text.index(f'(deny file-write*\n  (subpath "{tmp_path}/work/env"))')
+    assert allowed < denied
+    assert text.count(f'"{tmp_path}/other"') == 1
+
+
 def test_a_program_in_place_of_sandbox_exec_gets_the_profile(tmp_path: Path) -> None:
     stand_in = tmp_path / "sandbox-exec"
     stand_in.write_text('#!/bin/sh\necho "$1"; echo "$2" | head -1; shift 2; exec "$@"\n')

@@ -81,6 +81,11 @@ def profile(mounts: Sequence[Mount], *, hide: Sequence[str] = (), network: bool 
     """Return the profile (SBPL, version 1) that shows `mounts` and lets only the writable ones be written."""
     sources = [os.fspath(mount.source) for mount in mounts]
     writable = [os.fspath(mount.source) for mount in mounts if mount.writable]
+    sealed = [
+        os.fspath(mount.source)
+        for mount in mounts
+        if not mount.writable and any(mount.source.is_relative_to(path) for path in writable)
+    ]
     parents = {os.fspath(parent) for source in sources for parent in Path(source).parents}
     home = os.fspath(Path.home().resolve())
     rules = [
@@ -95,6 +100,7 @@ def profile(mounts: Sequence[Mount], *, hide: Sequence[str] = (), network: bool 
         "; only the writable mounts are written",
         "(deny file-write*)",
         _rule("allow", "file-write*", "subpath", writable),
+        _rule("deny", "file-write*", "subpath", sealed),
         _rule("allow", "file-write-data", "literal", _DEVICES),
         _rule("deny", "file-write*", "subpath", hide),
         # Set-id bits would outlive the sandbox.
