@@ -176,6 +176,9 @@ def test_compile_and_link_say_the_target(tmp_path: Path) -> None:
     linked = there.run("cc", "-shared", "a.o", "-o", "a.so").stdout.split()
     assert linked[-1] == "-s"
     assert "-O2" in linked
+    # CMake links with -v: without the same level zig would make its runtime libraries once more.
+    assert "-O2" in there.run("cc", "-v", "a.o", "-o", "a").stdout.split()
+    assert "-s" not in there.run("cc", "-v").stdout.split()
     assert there.run("host-cc", "a.c").stdout.split()[2] == "x86_64-linux-gnu.2.17"
 
 

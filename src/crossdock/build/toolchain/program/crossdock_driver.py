@@ -141,7 +141,7 @@ def _compile(tool: str, arguments: list[str], *, host: bool) -> int:
             after += ["-idirafter", directory]  # behind zig's own headers of the C library
         if settings.SYSTEM == "macos" and settings.SYSROOT:
             after += ["-F" + settings.SYSROOT + "/System/Library/Frameworks"]
-    if compiles or "-v" in kept or "--version" in kept:
+    if compiles or not _has_input(kept):
         return _become([*before, *kept, *after])
     if not host:
         after += ["-L" + directory for directory in settings.LIBRARY_PATH]
@@ -150,6 +150,12 @@ def _compile(tool: str, arguments: list[str], *, host: bool) -> int:
             after += _of_modules(kept)
     # Without -s zig's own runtime libraries keep their debug information, with the paths of its installation in it.
     return _link([*before, *_linked_only(kept), *after, "-s"], kept)
+
+
+def _has_input(words: list[str]) -> bool:
+    """Tell a link from a question such as `cc --version` or `cc -v`; CMake links with -v to learn what is linked."""
+    output = _value_of("-o", words)
+    return any(word[:1] != "-" and word != output for word in words)
 
 
 def _of_modules(words: list[str]) -> list[str]:
