@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from crossdock.archive.wheel import Wheel
 from crossdock.digest import Digest
 from crossdock.errors import FetchError
+from crossdock.safepath import PathRules
 from crossdock.target.model import Libc, LibcKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crossdock.build.model import World
     from crossdock.net.index import ProjectFile
     from crossdock.target.model import Target
@@ -59,8 +59,8 @@ def overlay(site_packages: Path, target: Target, world: World) -> list[str]:
         file = _wheel_for(name, version, target, world)
         if file is None:
             for path in own:
-                if PurePosixPath(path).suffix in _ARCHIVES:
-                    (site_packages / path).unlink(missing_ok=True)
+                if path.suffix in _ARCHIVES:
+                    path.unlink(missing_ok=True)
             taken.append(f"{name} {version}: no wheel for the target, headers of this machine")
             continue
         _lay_over(site_packages, file, world)
@@ -68,7 +68,7 @@ def overlay(site_packages: Path, target: Target, world: World) -> list[str]:
     return taken
 
 
-def _compiled_against(info: Path) -> list[str]:
+def _compiled_against(info: Path) -> list[Path]:
     """Return the files of a platform's own package that compilers read; none of a pure package."""
     try:
         wheel = (info / "WHEEL").read_text(encoding="utf-8")
@@ -78,14 +78,15 @@ def _compiled_against(info: Path) -> list[str]:
     tags = [line.partition(":")[2].strip() for line in wheel.splitlines() if line.startswith("Tag:")]
     if all(tag.endswith("-any") for tag in tags):
         return []
-    names = [line.rsplit(",", 2)[0].strip('"') for line in record.splitlines()]
-    found = [
-        name
-        for name in names
-        if PurePosixPath(name).suffix in _READ_BY_COMPILERS and not name.startswith("..")
+    within = _prefix(info.parent)
+    # What a wheel has for `include` and `lib` of the environment has names such as ../../../include/x.h.
+    places = [
+        Path(os.path.normpath(info.parent / line.rsplit(",", 2)[0].strip('"')))
+        for line in record.splitlines()
     ]
+    found = [path for path in places if path.suffix in _READ_BY_COMPILERS and path.is_relative_to(within)]
     # A compiler's own headers, or a linker script, is no package to compile against.
-    return found if any(PurePosixPath(name).suffix in {".h", ".hpp", ".a"} for name in found) else []
+    return found if any(path.suffix in {".h", ".hpp", ".a"} for path in found) else []
 
 
 def _wheel_for(name: str, version: str, target: Target, world: World) -> ProjectFile | None:
@@ -124,13 +125,24 @@ def _lay_over(site_packages: Path, file: ProjectFile, world: World) -> None:
     blob = world.store.blob(digest) or world.http().download(
         file.url, digest=digest, size=file.size, store=world.store
     )
-    from crossdock.safepath import PathRules, parse_member_path
-
-    with zipfile.ZipFile(blob) as archive:
-        for member in archive.infolist():
-            if member.is_dir() or PurePosixPath(member.filename).suffix not in _READ_BY_COMPILERS:
+    with Wheel.open(blob.read_bytes(), file.filename, rules=PathRules.POSIX) as wheel:
+        for one in wheel.files:
+            root = _root(site_packages, one.scheme)
+            if root is None or PurePosixPath(one.path).suffix not in _READ_BY_COMPILERS:
                 continue
-            path = site_packages / str(parse_member_path(member.filename, PathRules.POSIX))
+            path = root / one.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-            path.write_bytes(archive.read(member))
+            path.unlink(missing_ok=True)  # uv links files of its cache
+            path.write_bytes(wheel.read(one))
+
+
+def _root(site_packages: Path, scheme: str) -> Path | None:
+    """Return where a scheme of a wheel lies in an environment; None where compilers do not look."""
+    if scheme in {"purelib", "platlib"}:
+        return site_packages
+    return _prefix(site_packages) if scheme == "data" else None
+
+
+def _prefix(site_packages: Path) -> Path:
+    """Return the environment's directory: `lib/pythonX.Y/site-packages` lies below it, on Windows `Lib/site-packages`."""
+    return site_packages.parents[1 if site_packages.parent.name == "Lib" else 2]

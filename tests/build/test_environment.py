@@ -1,0 +1,125 @@
+"""Environments of host tools: wheels only, started by the names that hold inside, nothing of the caller's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.build.environments import Place, opened
+from tests.support.wheels import make_sdist, make_wheel
+
+from crossdock.build.backend import clean_variables
+from crossdock.build.environment import host_python
+from crossdock.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with opened(tmp_path) as made:
+        yield made
+
+
+def test_scripts_start_the_interpreter_by_its_inside_name(place: Place) -> None:
+    make_wheel(
+        place.wheels,
+        "tool",
+        files={"tool.py": "def main():\n    print('ran')\n"},
+        entry_points="[console_scripts]\ntool = tool:main\n",
+    )
+    environment = place.environment("/build/env")
+    environment.install(["tool"], what="demo")
+    script = environment.directory / "bin" / "tool"
+    assert script.read_text().startswith("#!/build/env/bin/python")
+    assert str(environment.directory) not in script.read_text()
+    assert os.access(script, os.X_OK)
+    assert environment.inside(environment.python) == "/build/env/bin/python"
+    assert environment.installed() == ["tool==1.0"]
+
+
+def test_what_uv_keeps_of_a_tool_is_not_changed_with_it(place: Place, tmp_path: Path) -> None:
+    """A second environment, at another place, has scripts of its own: nothing was written through a link of the cache."""
+    make_wheel(
+        place.wheels,
+        "tool",
+        files={"tool.py": "", "tool-1.0.data/scripts/plain": "#!python\nprint('plain')\n"},
+        modes={"tool-1.0.data/scripts/plain": 0o100755},
+    )
+    first = place.environment("/build/env")
+    first.install(["tool"], what="demo")
+    assert (first.directory / "bin" / "plain").read_text().startswith("#!/build/env/bin/python")
+    (tmp_path / "env").rename(tmp_path / "first")
+    second = place.environment()
+    second.install(["tool"], what="demo")
+    done = subprocess.run([second.directory / "bin" / "plain"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "plain\n"), done.stderr
+
+
+def test_a_requirement_without_a_wheel_is_refused_and_its_code_does_not_run(
+    place: Place, tmp_path: Path
+) -> None:
+    setup = f"open({str(tmp_path / 'canary')!r}, 'w')\n"
+    make_sdist(place.wheels, "onlysource", files={"setup.py": setup})
+    environment = place.environment("/build/env")
+    with pytest.raises(BuildError) as caught:
+        environment.install(["onlysource"], what="demo-1.0.tar.gz")
+    assert caught.value.code == "E-BUILD-REQUIRES"
+    assert "demo-1.0.tar.gz" in caught.value.message
+    assert any("onlysource" in line for line in caught.value.places)
+    assert "wheels only" in (caught.value.hint or "")
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("word", ["-r/etc/passwd", "--index-url=http://127.0.0.1:9", "-e.", "--help"])
+def test_a_requirement_is_never_an_option(place: Place, word: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        place.environment().install([word], what="demo")
+    assert caught.value.code == "E-BUILD-REQUIRES"
+    assert place.index.paths() == []
+
+
+def test_nothing_of_the_caller_is_in_the_environment(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its packages are not seen, and neither are its variables by uv or by the backend."""
+    monkeypatch.setenv("SECRET", "canary")
+    monkeypatch.setenv("PYTHONPATH", "/canary")
+    environment = place.environment("/build/env")
+    code = "import sys\ntry:\n    import pytest\nexcept ImportError:\n    print('none', sys.version_info[:2] == %r)"
+    done = subprocess.run(
+        [environment.python, "-c", code % (sys.version_info[:2],)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={},
+    )
+    assert done.stdout.split() == ["none", "True"], done.stderr
+    told = clean_variables(["/a", "/b"], build="/build", tools=place.world.tools)
+    assert "canary" not in "".join(told.values())
+    assert told["PATH"] == "/a:/b"
+    assert {name: told[name] for name in ("HOME", "TMPDIR", "TZ", "LC_ALL")} == {
+        "HOME": "/build/home",
+        "TMPDIR": "/build/tmp",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def test_the_host_python_is_the_program_itself(tmp_path: Path, place: Place) -> None:
+    """Asked through an environment's interpreter, the one below it answers."""
+    environment = place.environment()
+    found = host_python(str(environment.python))
+    assert found == host_python(sys.executable)
+    assert not found.executable.startswith(str(tmp_path))
+    assert found.version == sys.version_info[:3]
+    liar = tmp_path / "liar"
+    liar.write_text("#!/bin/sh\necho nonsense\n")
+    liar.chmod(0o755)
+    for program in (liar, tmp_path / "none"):
+        with pytest.raises(BuildError) as caught:
+            host_python(str(program))
+        assert caught.value.code == "E-BUILD-PYTHON"
