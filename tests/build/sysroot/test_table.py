@@ -63,3 +63,13 @@ def test_no_name_belongs_to_two_packages() -> None:
     for kind, owners in _owners().items():
         words = [one for line in re.findall(rf'{kind} = "([^"]+)"', text) for one in line.split()]
         assert len(words) == len(set(words)) == len(owners), kind
+
+
+def test_a_package_that_wants_newer_libraries_gets_the_first_suite_with_them() -> None:
+    needs = needs_of("cryptography")
+    assert needs is not None
+    assert needs.release("arm64") == "bookworm"
+    assert needs.release("riscv64") == "trixie"
+    other = needs_of("psycopg2")
+    assert other is not None
+    assert other.release("arm64") is None

@@ -68,7 +68,8 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
             architecture=architecture,
             world=world,
         )
-    found = debian_sysroot(libraries, architecture, world, release=settings.release)
+    release = settings.release or needs.release(architecture)
+    found = debian_sysroot(libraries, architecture, world, release=release)
     return replace(found, environment=_environment(needs.environment, found))
 
 
@@ -88,7 +89,10 @@ def _if_it_serves(
     both = sorted({*needs.libraries, *own})
     try:
         found = debian_sysroot(
-            both, architecture, world, release=settings.release or oldest_release(architecture)
+            both,
+            architecture,
+            world,
+            release=settings.release or needs.release(architecture) or oldest_release(architecture),
         )
     except FetchError as error:
         if not error.code.startswith("E-DEBIAN-"):

@@ -17,12 +17,22 @@ if TYPE_CHECKING:
 class Needs:
     """What one package needs: Debian's development packages, and variables that tell its build where they are.
 
-    `optional` says that it builds without them as well, with less in it or with copies of its own.
+    `optional` says that it builds without them as well, with less in it or with copies of its own. `since` is the
+    oldest suite whose libraries are new enough for it.
     """
 
     libraries: tuple[str, ...]
     optional: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    since: str | None = None
+
+    def release(self, architecture: str) -> str | None:
+        """Return the first suite from `since` on that has an architecture; None where any suite will do."""
+        if self.since is None:
+            return None
+        names = [one.name for one in suites()]
+        later = suites()[names.index(self.since) :]
+        return next((one.name for one in later if architecture in one.architectures), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,7 @@ def needs_of(name: str) -> Needs | None:
         libraries=tuple(found["libraries"]),
         optional=found.get("optional", False),
         environment=found.get("environment", {}),
+        since=found.get("since"),
     )
 
 
