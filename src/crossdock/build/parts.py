@@ -114,10 +114,12 @@ def gather_parts(
         log=build.log,
         by_place=by_place,
     )
-    warm = [warm_cache(world, plan.zig_target, plan.machine, cxx=uses_cxx(project))]
-    if rust is not None and plan.host_target != plan.zig_target:
-        # What cargo compiles for this machine, the build's own programs, is linked by zig too.
-        warm.append(warm_cache(world, plan.host_target, cxx=False))
+    cxx = uses_cxx(project)
+    warm = [warm_cache(world, plan.zig_target, plan.machine, cxx=cxx)]
+    meson = any(item.startswith("meson") for item in system.requires)
+    if rust is not None or meson:
+        # What cargo compiles for this machine is linked by zig too, and Meson tries a compiler for it.
+        warm.append(warm_cache(world, plan.host_target, cxx=cxx and meson))
     return Parts(
         build=build,
         plan=plan,

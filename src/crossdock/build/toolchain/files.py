@@ -81,6 +81,8 @@ def cmake_toolchain(plan: Plan) -> str:
         "set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)",
         "set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)",
         "set(CMAKE_POSITION_INDEPENDENT_CODE ON)",
+        # No search path of the build tree is written, and so none is there to be changed when it is installed.
+        'set(CMAKE_BUILD_WITH_INSTALL_RPATH ON CACHE BOOL "")',
     ]
     if plan.triplet:
         lines.append(f"set(CMAKE_LIBRARY_ARCHITECTURE {plan.triplet})")
