@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,7 @@ SUITES = {"3.11": "bookworm", "3.13": "trixie"}
 #: Wheels for these are audited and not run: no loader of theirs is here.
 AUDITED = ("musllinux_1_2_aarch64", "macosx_11_0_arm64", "win_amd64")
 BUILD_SECONDS = 3600
+_FLOOR = re.compile(r"it is for `(?P<tag>manylinux_\d+_\d+_\w+)`")
 CHECK_SECONDS = 300
 
 
@@ -79,14 +81,37 @@ def packages() -> list[Package]:
 
 
 def run(package: Package, target: str, python: str, place: Path) -> Result:
-    """Build one package for one target, and check what came out."""
+    """Build one package for one target, and check what came out.
+
+    Where Debian's libraries need a newer glibc than the target has, the build is asked for again with what they need:
+    the lowest floor that is true, which the table shows.
+    """
     result = Result(package=package.name, target=target, python=python, outcome="failed")
     began = time.monotonic()
-    output = place / "wheels"
+    done = _build(package, target, python, place)
+    higher = _FLOOR.search(done.stderr) if done.returncode else None
+    if higher is not None:
+        target = higher["tag"]
+        done = _build(package, target, python, place)
+    result.seconds = round(time.monotonic() - began, 1)
+    if done.returncode:
+        result.cause = _cause(done.stderr)
+        return result
+    (built,) = json.loads(done.stdout)["built"]
+    wheel = Path(built["path"])
+    result.outcome, result.wheel = "built", wheel.name
+    result.grafted = [one["soname"] for one in built["grafted"]]
+    result.check, result.cause = _checked(package, wheel, result.target, target, python, place)
+    result.binaries = _binaries(wheel)
+    return result
+
+
+def _build(package: Package, target: str, python: str, place: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "crossdock", "build", package.name, "--for", target, "--python", python]
+    command += ["--output-dir", str(place / "wheels"), "--json", "--quiet"]
     try:
-        done = subprocess.run(
-            [*command, "--output-dir", str(output), "--json", "--quiet"],
+        return subprocess.run(
+            command,
             capture_output=True,
             text=True,
             timeout=BUILD_SECONDS,
@@ -94,22 +119,7 @@ def run(package: Package, target: str, python: str, place: Path) -> Result:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        result.cause = f"more than {BUILD_SECONDS} s"
-        return result
-    result.seconds = round(time.monotonic() - began, 1)
-    if done.returncode:
-        result.cause = _cause(done.stderr)
-        return result
-    (built,) = json.loads(done.stdout)["built"]
-    wheel = Path(built["path"])
-    result.outcome, result.wheel, result.grafted = (
-        "built",
-        wheel.name,
-        [one["soname"] for one in built["grafted"]],
-    )
-    result.check, result.cause = _checked(package, wheel, target, python, place)
-    result.binaries = _binaries(wheel)
-    return result
+        return subprocess.CompletedProcess(command, 1, "", f"error: more than {BUILD_SECONDS} s")
 
 
 def _cause(text: str) -> str:
@@ -125,10 +135,12 @@ def _binaries(wheel: Path) -> int:
         return sum(name.endswith((".so", ".pyd", ".dylib")) or ".so." in name for name in archive.namelist())
 
 
-def _checked(package: Package, wheel: Path, target: str, python: str, place: Path) -> tuple[str, str]:
-    """Audit a wheel, and run it where an emulator can: the outcome, and why."""
+def _checked(  # noqa: PLR0917 - what, for what, where
+    package: Package, wheel: Path, target: str, floor: str, python: str, place: Path
+) -> tuple[str, str]:
+    """Audit a wheel for its floor, and run it where an emulator can: the outcome, and why."""
     audited = subprocess.run(
-        [sys.executable, "-m", "crossdock", "verify", str(wheel), "--for", target, "--python", python],
+        [sys.executable, "-m", "crossdock", "verify", str(wheel), "--for", floor, "--python", python],
         capture_output=True,
         text=True,
         check=False,
