@@ -93,6 +93,7 @@ def _foreign_system(target):
     elif target["sys_platform"] == "win32":
         _registry()
     _keep_own_system()
+    # os.name stays: what uses files and processes by it works on this machine.
     sys.platform = target["sys_platform"]
     _suffixes(target)
 
@@ -166,8 +167,11 @@ def _suffixes(target):
 def _sizes(target):
     """sys.maxsize and the size of a pointer are how a setup.py tells 32 bits; byte order how it tells endianness."""
     if target["bits"] == "32bit" and sys.maxsize > 2**32:
+        import contextlib
         import struct
 
+        with contextlib.suppress(ImportError):
+            import ctypes  # noqa: F401 - it holds the sizes of its types against struct's when it is imported
         sys.maxsize = 2**31 - 1
         real = struct.calcsize
         sizes = {"P": 4, "@P": 4, "l": 4, "@l": 4, "L": 4, "n": 4, "N": 4}
