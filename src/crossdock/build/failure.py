@@ -40,8 +40,9 @@ def explained(error: BuildError, build: CrossBuild) -> BuildError:
     hint = _hint(text, build) if error.code in {"E-BUILD-BACKEND", "E-BUILD-FELL-BACK"} else error.hint
     places = [*lines, f"the whole output: {build.log}"] if build.log.stat().st_size else lines
     more = "nothing of this machine was taken in its place"
+    place = f"for {build.target.name or 'the target'}"
     return BuildError(
-        f"{error.message} for {build.target.name or 'the target'}",
+        error.message if place in error.message else f"{error.message} {place}",
         code=error.code,
         places=places,
         hint=f"{hint}; {more}" if hint else more,

@@ -53,7 +53,7 @@ def find_sysroot(name: str, target: Target, settings: PackageSettings, world: Wo
     ):
         if needs is None or not needs.optional:
             world.warn(
-                f"`{name}` needs {', '.join(libraries)}, which Debian does not have for {target}: give a directory "
+                f"`{name}` needs {', '.join(libraries)}, which Debian does not have for {target.name or 'the target'}: give a directory "
                 "with the target's libraries by `--sysroot` if it does not build"
             )
         return None
