@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -251,6 +252,7 @@ def identity(plan: Plan) -> Mapping[str, Any]:
     }
 
 
+@functools.cache  # once: a checkout that is edited must not change the keys of a run
 def programs() -> str:
     """Return a hash over our own programs of a toolchain: what they tell zig decides a wheel's bytes."""
     content = b"".join(path.read_bytes() for path in sorted(_PROGRAM.glob("*.py")))
