@@ -8,12 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossdock.build.sandbox import Limits, Mount, open_sandbox, sandbox_kind
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crossdock.build.backend import BuildTools
     from crossdock.build.model import World
     from crossdock.store import Store
+
+    _Run = Callable[[list[str]], tuple[int, str]]
 
 #: Part of every build key: another release is another compiler.
 VERSION = "0.16.0"
@@ -35,6 +40,8 @@ _SOURCES = {
     "main.cc": "#include <string>\nint main(int n, char **v) { return std::string(v[0]).size() == n; }\n",
 }
 _WARM_SECONDS = 1800
+#: The sandboxes that show things at places of their own.
+WITH_PLACES = frozenset({"bubblewrap", "namespaces"})
 
 
 def zig_directory(store: Store, tools: BuildTools) -> Path:
@@ -84,42 +91,53 @@ def warm_cache(world: World, target: str, machine: tuple[str, ...] = (), *, cxx:
     them, with C++ (`cxx`) a minute of work. That is done here, once. A build gets a copy, since it may write into its own.
     """
     zig = zig_program(world)
+    # Of the C library for Windows zig remembers where its sources lie, so that they must lie where a build has them.
+    named = "-windows" in target and sandbox_kind() in WITH_PLACES
 
     def make(place: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="crossdock-warm-") as name:
             work = Path(name)
             for file, text in _SOURCES.items():
                 (work / file).write_text(text)
+            run = _in_place(zig, work, place) if named else _here(zig, work, place)
             for tool, source, flags in _WARM_CXX if cxx else _WARM_C:
-                _warm(
-                    zig, [tool, "-target", target, "-fno-sanitize=all", *machine, *flags], work, source, place
-                )
+                _warm(run, [tool, "-target", target, "-fno-sanitize=all", *machine, *flags], source)
+            if named:
+                shutil.copytree(work / "zig", place, dirs_exist_ok=True)
         # What zig keeps of its own sources serves to compile them, which is done.
         shutil.rmtree(place / "z", ignore_errors=True)
         shutil.rmtree(place / "tmp", ignore_errors=True)
 
-    key = f"{_WARM_FORM} {VERSION} {target} {' '.join(machine)}{' c++' if cxx else ''}"
+    key = f"{_WARM_FORM} {VERSION} {target} {' '.join(machine)}{' c++' if cxx else ''}{' in place' if named else ''}"
     return world.store.tree("zig-cache", key, make, prove=lambda place: (place / "o").is_dir())
 
 
-def _warm(zig: Path, command: list[str], work: Path, source: str, cache: Path) -> None:
+def _warm(run: _Run, command: list[str], source: str) -> None:
     """Compile and link as the driver does: the object first, then the link with its own flags."""
-    environ = {
-        "ZIG_GLOBAL_CACHE_DIR": str(cache),
-        "ZIG_LOCAL_CACHE_DIR": str(work / "local"),
-        "HOME": str(work),
-        "PATH": "/usr/bin:/bin",
-    }
     compiled = [word for word in command if word != "-shared"]
     for arguments in (
         [*compiled, "-O2", "-c", source, "-o", f"{source}.o", "-g0"],
         [*command, f"{source}.o", "-o", f"{source}.out", "-O2", "-g0", "-s"],
     ):
+        status, output = run(arguments)
+        if status:
+            lines = [line for line in output.splitlines() if "error" in line]
+            raise BuildError(
+                f"the compiler cannot make its runtime libraries for `{command[2]}`",
+                code="E-BUILD-ZIG",
+                places=(lines or output.splitlines())[-10:],
+            )
+
+
+def _here(zig: Path, work: Path, cache: Path) -> _Run:
+    """Return what runs zig where it lies."""
+
+    def run(arguments: list[str]) -> tuple[int, str]:
         try:
             done = subprocess.run(
                 [str(zig), *arguments],
                 cwd=work,
-                env=environ,
+                env=_variables(str(work), str(cache)),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -129,10 +147,36 @@ def _warm(zig: Path, command: list[str], work: Path, source: str, cache: Path) -
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise BuildError(f"the compiler does not run here: {error}", code="E-BUILD-ZIG") from error
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if "error" in line]
-            raise BuildError(
-                f"the compiler cannot make its runtime libraries for `{command[2]}`",
-                code="E-BUILD-ZIG",
-                places=(lines or done.stderr.splitlines())[-10:],
-            )
+        return done.returncode, done.stderr
+
+    return run
+
+
+def _in_place(zig: Path, work: Path, cache: Path) -> _Run:
+    """Return what runs zig where a build has it; the cache is then `zig` below `work`."""
+    (work / "zig").mkdir()
+    log = cache.with_name(cache.name + ".log")
+    mounts = [Mount(source=work, place="/build", writable=True), Mount(source=zig.parent, place="/zig")]
+    sandbox = open_sandbox(
+        mounts, Limits(seconds=_WARM_SECONDS), allow_unsandboxed=False, warn=lambda _words: None
+    )
+
+    def run(arguments: list[str]) -> tuple[int, str]:
+        log.write_bytes(b"")
+        status = sandbox.run(
+            [f"/zig/{zig.name}", *arguments], cwd="/build", env=_variables("/build", "/build/zig"), log=log
+        )
+        text = log.read_text("utf-8", "replace")
+        log.unlink()
+        return status, text
+
+    return run
+
+
+def _variables(work: str, cache: str) -> dict[str, str]:
+    return {
+        "ZIG_GLOBAL_CACHE_DIR": cache,
+        "ZIG_LOCAL_CACHE_DIR": f"{work}/local",
+        "HOME": work,
+        "PATH": "/usr/bin:/bin",
+    }
