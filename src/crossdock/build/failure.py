@@ -124,6 +124,15 @@ def _words(text: str) -> Callable[[re.Match[str], CrossBuild], str]:
     return said
 
 
+def _program(match: re.Match[str], build: CrossBuild) -> str:
+    return (
+        f"`{match['program'] or match['other']}` is not there, a program or file that the build does not bring:"
+        f" [tool.crossdock.build.{build.source.name}] requires can name a package that has it"
+    )
+
+
+_fortran = _words("it needs a Fortran compiler, and zig has none: take a version with a wheel for the target")
+
 _CAUSES: tuple[_Cause, ...] = (
     _Cause(
         re.compile(r"rustc (?P<have>[\d.]+\S*) is not supported by the following package"),
@@ -155,7 +164,8 @@ _CAUSES: tuple[_Cause, ...] = (
         re.compile(r"fatal error: '?(?P<header>[\w./+-]+\.h(?:pp)?)'? (?:file not found|: No such)"), _header
     ),
     _Cause(re.compile(r"fatal error: (?P<header>[\w./+-]+\.h(?:pp)?): No such file"), _header),
-    _Cause(re.compile(r"unable to find (?:dynamic )?system library '(?P<library>[\w.+-]+)'"), _library),
+    _Cause(re.compile(r"unable to find (?:\w+ )?system library '(?P<library>[\w.+-]+)'"), _library),
+    _Cause(re.compile(r"(?:unable to find library|cannot find) -l(?P<library>[\w.+-]+)"), _library),
     _Cause(
         re.compile(r"undefined symbol: (?P<symbol>[\w@.]+)"),
         _words(
@@ -170,22 +180,21 @@ _CAUSES: tuple[_Cause, ...] = (
     ),
     _Cause(
         re.compile(
-            r"(?:Temporary failure in name resolution|Name or service not known|Network is unreachable|ConnectionError|URLError)"
+            r"(?:Temporary failure in name resolution|Name or service not known|Network is unreachable|ConnectionError"
+            r"|URLError|Could not resolve host)"
         ),
         _words(
             "the build wanted to download something, and builds have no network: a sdist must bring what it compiles"
         ),
     ),
+    _Cause(re.compile(r"gfortran(?:'|: (?:command )?not found)|No CMAKE_Fortran_COMPILER"), _fortran),
+    # The look behind keeps the search linear in lines of any length.
     _Cause(
         re.compile(
-            r"(?P<program>[\w.+-]+): (?:command )?not found|No such file or directory: '(?P<other>[\w.+-]+)'"
+            r"(?<![\w.+-])(?P<program>[\w.+-]{1,80}): (?:command )?not found"
+            r"|No such file or directory: '(?P<other>[\w.+-]{1,80})'"
         ),
-        _words(
-            "the build called a program that it does not bring: [tool.crossdock.build.{name}] requires can name a package that has it"
-        ),
+        _program,
     ),
-    _Cause(
-        re.compile(r"(?:Unknown compiler\(s\)|gfortran|No CMAKE_Fortran_COMPILER|Fortran compiler)"),
-        _words("it needs a Fortran compiler, and zig has none: take a version with a wheel for the target"),
-    ),
+    _Cause(re.compile(r"(?:gfortran|Fortran compiler)"), _fortran),
 )
