@@ -36,12 +36,12 @@ def plans(work: Path, *, rounds: int, slow_rounds: int) -> list[Plan]:
     for project, requires in PROJECTS.items():
         sdist = _sdist(project, place)
         tools = _wheels(requires, place / f"{project}-tools")
-        found.append(_plan(project, sdist, tools, root, place, slow_rounds))
+        found.append(_plan(project, sdist, tools=tools, root=root, place=place, rounds=slow_rounds))
     found.append(_again(_sdist("msgpack", place), place, rounds))
     return found
 
 
-def _plan(project: str, sdist: Path, tools: Path, root: Path, place: Path, rounds: int) -> Plan:
+def _plan(project: str, sdist: Path, *, tools: Path, root: Path, place: Path, rounds: int) -> Plan:
     ours, native, slow = (place / f"{project}-{word}" for word in ("ours", "native", "slow"))
     pip = pip_wheel(place / f"{project}-pip")
     inside = ["python3", f"/pip/{pip.name}/pip", "wheel", "-q", "--no-deps", "--no-index", "--find-links", "/tools",
