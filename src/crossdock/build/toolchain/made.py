@@ -149,7 +149,7 @@ def _make_programs(place: Path, plan: Plan) -> None:
     # -I and -S keep the build's own PYTHONPATH, .pth files and _PYTHON_* variables out of it: otherwise it would itself
     # answer as the target, and start several times slower.
     start = f"#!{plan.interpreter} -IS\n"
-    if len(start) > _LONGEST_START:
+    if len(start) > _LONGEST_START or any(letter.isspace() for letter in plan.interpreter):
         start = f"#!/bin/sh\n''''exec {_quoted(plan.interpreter)} -IS \"$0\" \"$@\" #'''\n"
     program.write_text(
         start + "import sys\n"
