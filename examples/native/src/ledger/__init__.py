@@ -1,0 +1,1 @@
+"""A ledger that keeps its entries in PostgreSQL."""
