@@ -45,6 +45,10 @@ NATIVE = {
     "setuptools-rust in pyproject.toml": {
         "pyproject.toml": "[[tool.setuptools-rust.ext-modules]]\ntarget='x'"
     },
+    "a hook of PDM": {
+        "pyproject.toml": "[build-system]\nbuild-backend='pdm.backend'\n[tool.pdm.build]\nrun-setuptools=true",
+        "pdm_build.py": "def pdm_build_update_setup_kwargs(context, kwargs):\n    kwargs['ext_modules'] = [1]\n",
+    },
     "a hatch hook": {
         "pyproject.toml": "[build-system]\nbuild-backend='hatchling.build'\n[tool.hatch.build.hooks.cython]"
     },

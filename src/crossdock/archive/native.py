@@ -33,11 +33,15 @@ _COMPILES = re.compile(r"\b(?:cythonize|build_ext|Extension\(|CMake|cargo)", re.
 #: Builds itself from its own tree, with no extensions.
 _NOT_IN_TREE = frozenset({"setuptools"})
 _MAX_SOURCES = 5
+#: PDM's own build hook, by the only name that it has without a setting; it hands extensions to a setup.py it writes.
+_PDM_HOOK = "pdm_build.py"
 
 
 def texts_needed(path: str) -> bool:
     """Tell whether `native_evidence` wants the text of the file at `path` (below the top directory)."""
-    return path in {"setup.py", "setup.cfg", "build.py", "hatch_build.py"} or path.endswith("meson.build")
+    return path in {"setup.py", "setup.cfg", "build.py", "hatch_build.py", _PDM_HOOK} or path.endswith(
+        "meson.build"
+    )
 
 
 def scripts_named(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
@@ -90,6 +94,8 @@ def _reasons(texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> Iterator
         yield from _hatch(texts, tools)
     elif top == "poetry":
         yield from _poetry(texts, tools)
+    elif top == "pdm" and re.search(r"ext_modules|Extension\(|cythonize", texts.get(_PDM_HOOK, "")):
+        yield f"{_PDM_HOOK}: build hook that compiles"
     if not top.startswith(_OWN_BACKENDS) or _table(tools, "pdm", "build").get("run-setuptools"):
         yield from _setuptools(texts, tools)
 
