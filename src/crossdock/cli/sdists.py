@@ -168,14 +168,16 @@ def _newest(session: Session, requirement: Requirement) -> ProjectFile:
     from crossdock.cli.index import index_of
 
     files = index_of(session).files(requirement.name)
-    versions = _sdists(files)
+    versions = _sdists(file for file in files if _serves(file, session))
     fitting = [one for one in requirement.specifier.filter(versions) if versions[one]]
     if not fitting:
         raise FetchError(
             f"the index has no source distribution for `{requirement}`",
             code="E-BUILD-NO-SDIST",
-            places=[f"it has {', '.join(map(str, sorted(versions)[-8:]))}"] if versions else [],
-            hint="it may publish wheels only: its repository then has the sources",
+            places=[f"for these targets it has {', '.join(map(str, sorted(versions)[-8:]))}"]
+            if versions
+            else [],
+            hint="it may publish wheels only, or nothing for this Python: its repository has the sources",
         )
     chosen = versions[max(fitting)]
     # Several forms of one version: the usual one first.
@@ -183,6 +185,21 @@ def _newest(session: Session, requirement: Requirement) -> ProjectFile:
         chosen,
         key=lambda file: _SUFFIXES.index(next(end for end in _SUFFIXES if file.filename.endswith(end))),
     )
+
+
+def _serves(file: ProjectFile, session: Session) -> bool:
+    """Tell whether a file's Requires-Python lets every target have it; what cannot be read says nothing (PEP 503)."""
+    if file.requires_python is None:
+        return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    from crossdock.target.markers import satisfies
+
+    try:
+        wanted = SpecifierSet(file.requires_python)
+    except InvalidSpecifier:
+        return True
+    return all(satisfies(wanted, target).truth is not False for target in session.targets)
 
 
 def _sdists(files: Iterable[ProjectFile]) -> dict[Version, list[ProjectFile]]:

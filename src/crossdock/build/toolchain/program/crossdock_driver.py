@@ -114,8 +114,6 @@ def _pkg_config(arguments: list[str]) -> int:
     """Show pkg-config the target's libraries only, with paths in the sysroot."""
     os.environ["PKG_CONFIG_LIBDIR"] = ":".join(settings.PKG_CONFIG)
     os.environ["PKG_CONFIG_SYSROOT_DIR"] = settings.SYSROOT
-    if settings.STATIC:
-        arguments = ["--static", *arguments]
     return _become([settings.PKG_CONF, *arguments])
 
 
