@@ -146,6 +146,9 @@ def _compile(tool: str, arguments: list[str], *, host: bool) -> int:
         after += settings.LINK
         if "-shared" in kept:
             after += _of_modules(kept)
+            if settings.SYSTEM == "windows":
+                # setuptools names the library of one version for modules of the stable ABI too.
+                kept = [word for word in kept if word not in ("-lpython3", "-lpython" + settings.PYTHON)]
     # Without -s zig's own runtime libraries keep their debug information, with the paths of its installation in it.
     return _link([*before, *_linked_only(kept), *after, "-s"], kept)
 
