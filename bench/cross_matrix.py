@@ -1,6 +1,7 @@
 """Build popular packages from source for foreign targets, run each under an emulator, and write docs/cross-build.md.
 
     python -m bench.cross_matrix [--only NAMES] [--for linux/arm64] [--python 3.11] [--results FILE] [--write]
+    python -m bench.cross_matrix --packages bench/cross_untuned.toml --results FILE
 
 Each build is `crossdock build NAME --for TARGET` with no settings; each check imports the built wheel and calls it, by
 Debian's Python of that CPU under qemu's user-mode emulation. Results are appended to a file as they come, so that an
@@ -72,9 +73,9 @@ class Result:
     cause: str = ""
 
 
-def packages() -> list[Package]:
-    """Return the packages, in the file's order."""
-    table = tomllib.loads(PACKAGES.read_text(encoding="utf-8"))
+def packages(path: Path = PACKAGES) -> list[Package]:
+    """Return the packages of a file like cross_packages.toml, in its order."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
     return [
         Package(**{**row, "name": name, "needs": tuple(row.get("needs", ()))}) for name, row in table.items()
     ]
@@ -218,10 +219,12 @@ def foreign_python(arch: str, python: str) -> Path | None:
     return place
 
 
-def planned(only: set[str], targets: list[str], pythons: list[str]) -> list[tuple[Package, str, str]]:
+def planned(
+    rows: list[Package], only: set[str], targets: list[str], pythons: list[str]
+) -> list[tuple[Package, str, str]]:
     """Return every build of the table: all for arm64, some for the other architectures and systems."""
     todo = []
-    for package in packages():
+    for package in rows:
         if only and package.name not in only:
             continue
         for target in targets:
@@ -252,6 +255,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="names, with commas")
     parser.add_argument("--for", dest="targets", action="append")
     parser.add_argument("--python", dest="pythons", action="append")
+    parser.add_argument("--packages", type=Path, default=PACKAGES, help="a file like cross_packages.toml")
     parser.add_argument("--results", type=Path, default=HERE / "cross_results.jsonl")
     parser.add_argument("--again", action="store_true", help="also what failed before")
     parser.add_argument("--everything", action="store_true", help="also what passed before")
@@ -264,7 +268,7 @@ def main() -> int:
         write(list(read_results(args.results).values()))
         return 0
     only = {name for name in args.only.split(",") if name}
-    todo = planned(only, args.targets or ["linux/arm64"], args.pythons or ["3.11"])
+    todo = planned(packages(args.packages), only, args.targets or ["linux/arm64"], args.pythons or ["3.11"])
     known = read_results(args.results)
 
     def one(item: tuple[Package, str, str]) -> None:
