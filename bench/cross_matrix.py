@@ -237,14 +237,11 @@ def planned(
     return todo
 
 
-def read_results(path: Path) -> dict[tuple[str, str, str], Result]:
-    """Return the newest result of each build in a file of results."""
-    found = {}
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            one = Result(**json.loads(line))
-            found[(one.package, one.target, one.python)] = one
-    return found
+def read_results(path: Path) -> list[Result]:
+    """Return every result of a file, in the order in which they came; none where there is no file."""
+    if not path.is_file():
+        return []
+    return [Result(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def main() -> int:
@@ -265,11 +262,11 @@ def main() -> int:
     if args.write:
         from bench.cross_table import write
 
-        write(list(read_results(args.results).values()))
+        write(read_results(args.results), args.results.stem)
         return 0
     only = {name for name in args.only.split(",") if name}
     todo = planned(packages(args.packages), only, args.targets or ["linux/arm64"], args.pythons or ["3.11"])
-    known = read_results(args.results)
+    known = {(one.package, one.target, one.python): one for one in read_results(args.results)}
 
     def one(item: tuple[Package, str, str]) -> None:
         package, target, python = item

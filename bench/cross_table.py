@@ -12,22 +12,32 @@ if TYPE_CHECKING:
     from bench.cross_matrix import Result
 
 PAGE = Path(__file__).parent.parent / "docs" / "cross-build.md"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+#: Around the tables of each file of results, by its name.
+BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 
-def write(results: Sequence[Result]) -> None:
+def write(results: Sequence[Result], name: str) -> None:
     """Put the tables between the page's marks; the words around them are a person's."""
     text = PAGE.read_text(encoding="utf-8")
-    before, _mark, rest = text.partition(BEGIN)
-    _old, _mark, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{tables(results)}\n{END}{after}", encoding="utf-8")
+    before, _mark, rest = text.partition(BEGIN.format(name))
+    _old, _mark, after = rest.partition(END.format(name))
+    made = f"{BEGIN.format(name)}\n{tables(results)}\n{END.format(name)}"
+    PAGE.write_text(f"{before}{made}{after}", encoding="utf-8")
 
 
 def tables(results: Sequence[Result]) -> str:
-    """Return the rates by target and Python, every package with its outcome, and the causes of failures."""
+    """Return the rates by target and Python, every package with its outcome, and the causes of failures.
+
+    `results` are in the order in which they came: the first of a build is its first pass, the last is what counts.
+    """
     places = sorted({(one.target, one.python) for one in results}, key=_order)
-    parts = [_rates(results, places), _packages(results, places), _failures(results)]
+    last = list({_key(one): one for one in results}.values())
+    parts = [_rates(results, last, places), _packages(last, places), _failures(last)]
     return "\n".join(part for part in parts if part)
+
+
+def _key(result: Result) -> tuple[str, str, str]:
+    return result.package, result.target, result.python
 
 
 def _order(place: tuple[str, str]) -> tuple[bool, str, str]:
@@ -39,19 +49,25 @@ def passed(result: Result) -> bool:
     return result.outcome == "built" and result.check in {"passed", "audited"}
 
 
-def _rates(results: Sequence[Result], places: Iterable[tuple[str, str]]) -> str:
-    rows = ["| target | Python | tried | built | passed | rate |", "| --- | --- | --- | --- | --- | --- |"]
+def _rates(results: Sequence[Result], last: Sequence[Result], places: Iterable[tuple[str, str]]) -> str:
+    rows = [
+        "| target | Python | packages | first pass | now | rate now |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    first = {_key(one): one for one in reversed(results)}
     for target, python in places:
-        own = [one for one in results if (one.target, one.python) == (target, python)]
-        built, good = sum(one.outcome == "built" for one in own), sum(map(passed, own))
-        rows.append(f"| {target} | {python} | {len(own)} | {built} | {good} | {100 * good // len(own)} % |")
+        own = [one for one in last if (one.target, one.python) == (target, python)]
+        at_first, good = sum(passed(first[_key(one)]) for one in own), sum(map(passed, own))
+        rows.append(
+            f"| {target} | {python} | {len(own)} | {at_first} | {good} | {100 * good // len(own)} % |"
+        )
     return "\n".join([*rows, ""])
 
 
 def _packages(results: Sequence[Result], places: Sequence[tuple[str, str]]) -> str:
     heads = [f"{target} {python}" for target, python in places]
     rows = [f"| package | {' | '.join(heads)} |", "| --- " * (len(heads) + 1) + "|"]
-    found = {(one.package, one.target, one.python): one for one in results}
+    found = {_key(one): one for one in results}
     for name in sorted({one.package for one in results}):
         cells = [_cell(found.get((name, *place))) for place in places]
         rows.append(f"| {_version(name, results)} | {' | '.join(cells)} |")
@@ -75,9 +91,7 @@ def _cell(result: Result | None) -> str:
 
 
 def _failures(results: Iterable[Result]) -> str:
-    bad = sorted(
-        (one for one in results if not passed(one)), key=lambda one: (one.package, one.target, one.python)
-    )
+    bad = sorted((one for one in results if not passed(one)), key=_key)
     if not bad:
         return ""
     rows = ["| package | target | Python | cause |", "| --- | --- | --- | --- |"]
