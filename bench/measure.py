@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+
+_SPAWN = Path(__file__).with_name("spawn.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,23 +90,20 @@ def run_once(contestant: Contestant, *, directory: Path) -> Sample:
     # What the turn before wrote must not be written back during this one.
     os.sync()
     log = directory / "output.log"
-    with log.open("wb") as output:
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
-        ]
-        environ = {**os.environ, **contestant.environ}
-        started = time.perf_counter()
-        process = os.posix_spawn(contestant.argv[0], list(contestant.argv), environ, file_actions=actions)
-        _, status, usage = os.wait4(process, 0)
-        seconds = time.perf_counter() - started
-    if os.waitstatus_to_exitcode(status) != 0:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(_SPAWN), str(log), *contestant.argv],
+        env={**os.environ, **contestant.environ},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    status, *numbers = done.stdout.split()
+    if status != b"0":
         raise RuntimeError(f"{contestant.name} failed:\n{log.read_text(errors='replace')[-4000:]}")
     if contestant.check is not None:
         contestant.check()
+    seconds, user, system, peak = map(float, numbers)
     # Linux counts ru_maxrss in KiB.
-    return Sample(seconds=seconds, user=usage.ru_utime, system=usage.ru_stime, peak=usage.ru_maxrss * 1024)
+    return Sample(seconds=seconds, user=user, system=system, peak=int(peak) * 1024)
 
 
 def take_turns(contestants: Sequence[Contestant], *, rounds: int, directory: Path) -> list[Series]:
