@@ -129,10 +129,22 @@ def _refuse(session: ImageSession, made: MadeImage) -> None:
         session.tell(_proof_words(one))
         findings = [finding.to_json() for finding in one.findings]
         facts = {"findings": findings, "target": f"{one.image.target.name} on {one.facts.name}"}
-        refuse_findings(facts, session.accepted)
+        refuse_findings(facts, session.accepted, hint=_missing_words(session, one))
         for finding in one.findings:
             if finding.severity == "warning":
                 warn(str(finding))
+
+
+def _missing_words(session: ImageSession, made: MadePlatform) -> str:
+    """Say which Debian packages have the libraries that a base of Debian's packages lacks; empty where nothing lacks."""
+    from crossdock.ship.image.debian.suites import library_package
+
+    spec = session.base_spec or ""
+    lacking = [one.library for one in made.findings if one.code == "E-FIT-LIBRARY" and one.library]
+    if not lacking or not spec.startswith("debian:"):
+        return ""
+    names = list(dict.fromkeys(map(library_package, lacking)))
+    return f"`--base {'+'.join([spec, *names])}` has them too, if Debian calls the packages by their libraries' names"
 
 
 def _proof_words(made: MadePlatform) -> str:

@@ -123,10 +123,10 @@ def _lay_out(session: Session, asked: Asked) -> tuple[list[str], list[Prepared]]
     return keys, [prepare(session.store, key, shipment, value) for key, shipment, value in made]
 
 
-def refuse_findings(facts: dict[str, Any], accepted: frozenset[str]) -> None:
+def refuse_findings(facts: dict[str, Any], accepted: frozenset[str], *, hint: str = "") -> None:
     """Raise `CrossdockError` with every error of the audit whose package was not accepted by name.
 
-    `facts` are those of a shipment: its `target` by name and its `findings` as JSON.
+    `facts` are those of a shipment: its `target` by name and its `findings` as JSON. `hint` says what else to do.
     """
     if not facts["findings"]:
         return
@@ -145,7 +145,8 @@ def refuse_findings(facts: dict[str, Any], accepted: frozenset[str]) -> None:
         f"{files} {'binary' if files == 1 else 'binaries'} in `{packages[0]}`{more} do not fit {facts['target']}",
         code="E-FINDINGS",
         places=[str(finding) for finding in refused],
-        hint="lock versions that fit (`crossdock plan`, `crossdock lock --prefer-wheels`), or `--accept NAME` to ship it all the same",
+        hint=hint
+        or "lock versions that fit (`crossdock plan`, `crossdock lock --prefer-wheels`), or `--accept NAME` to ship it all the same",
     )
 
 

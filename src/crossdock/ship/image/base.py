@@ -102,7 +102,7 @@ def open_base(spec: str, target: Target, platform: Platform, means: BaseMeans) -
                 raise UsageError(
                     f"not a base of Debian's packages: `{spec}`",
                     code="E-IMAGE-BASE",
-                    hint="write `debian:bookworm` or `debian:bookworm+libpq5`",
+                    hint="write `debian:bookworm`, or `debian:bookworm+libpq5+libxml2` for packages beside Python",
                 )
             packages = [name for name in found["packages"].split("+") if name]
             return means.debian(found["suite"], packages, target, platform, means.lock)

@@ -44,3 +44,10 @@ def optional_of(suite: str) -> tuple[str, ...]:
 def scripts_only() -> dict[str, frozenset[str]]:
     """Return the dependencies, by package or for all (`*`), that only installation scripts need."""
     return {name: frozenset(names) for name, names in _table()["scripts"].items()}
+
+
+def library_package(soname: str) -> str:
+    """Return what Debian calls the package of a library: `libxext6` for `libXext.so.6` (policy, 8.1)."""
+    name, _dot, version = soname.partition(".so.")
+    dash = "-" if version and name[-1:].isdigit() else ""
+    return f"{name.removesuffix('.so')}{dash}{version}".lower().replace("_", "-")
