@@ -133,6 +133,8 @@ class Target:
     name: str = field(default="", compare=False)
     #: What the name left open and was filled in, in words for the plan; not part of the value.
     assumed: tuple[str, ...] = field(default=(), compare=False)
+    #: The preset that it was read from, without architecture (`lambda-python3.12`); not part of the value.
+    preset: str = field(default="", compare=False)
 
     def fields_for_key(self) -> dict[str, Any]:
         """Return every field that counts, as JSON-ready values in a fixed order."""

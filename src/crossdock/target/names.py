@@ -14,11 +14,11 @@ from crossdock.target.pythons import parse_python, python_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crossdock.target.model import Python
+    from crossdock.target.model import Arch, Python
     from crossdock.target.places import Place
     from crossdock.target.presets import Preset
 
-__all__ = ["canonical_name", "known_names", "parse_python", "parse_target"]
+__all__ = ["canonical_name", "known_names", "parse_python", "parse_target", "preset_target"]
 
 #: Pyodide's ABI for each Python (pyodide-build's and PEP 783's table; read 2026-11).
 _PYODIDE = {12: (2024, 0), 13: (2025, 0), 14: (2026, 0)}
@@ -115,7 +115,14 @@ def _preset(name: str, default: Python | None) -> Target | None:
     found = by_name().get(name.lower())
     if found is None:
         return None
-    preset, arch = found
+    return preset_target(*found, name, default)
+
+
+def preset_target(preset: Preset, arch: Arch | None, name: str, default: Python | None) -> Target:
+    """Return the target of a preset that was called `name`; without `arch` the preset's first is assumed.
+
+    Raises `TargetError` (E-TARGET-PYTHON) where neither the preset nor `default` says a Python.
+    """
     assumed = () if arch or len(preset.arches) == 1 else (preset.arch_word(preset.arches[0]),)
     return Target(
         os=Os.LINUX,
@@ -125,6 +132,7 @@ def _preset(name: str, default: Python | None) -> Target | None:
         base_libraries=preset.base_libraries,
         name=name,
         assumed=assumed,
+        preset=preset.name,
     )
 
 

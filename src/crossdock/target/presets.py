@@ -11,6 +11,7 @@ from crossdock.target.arches import ALIASES
 from crossdock.target.model import Arch, Libc, LibcKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 #: AWS writes arm64 where wheels say aarch64.
@@ -78,9 +79,14 @@ def presets() -> tuple[Preset, ...]:
 
 @lru_cache(maxsize=1)
 def by_name() -> dict[str, tuple[Preset, Arch | None]]:
+    """Return preset and architecture of every preset by every name of it."""
+    return names_of(presets())
+
+
+def names_of(known: Iterable[Preset]) -> dict[str, tuple[Preset, Arch | None]]:
     """Return preset and architecture by every name: alone (the first architecture) and with one behind it."""
     names: dict[str, tuple[Preset, Arch | None]] = {}
-    for preset in presets():
+    for preset in known:
         for name in (preset.name, *preset.aliases):
             names[name] = (preset, None)
             for arch in preset.arches:
