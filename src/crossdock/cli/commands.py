@@ -13,8 +13,10 @@ COMMANDS = {
         "image",
         "one OCI image for many platforms: to a registry, a layout, an archive, podman or docker",
     ),
+    "lambda": ("lambda_", "a function's zip or layer for AWS Lambda, Google, Azure and AgentCore"),
     "verify": ("verify", "audit a wheel, directory, zip or image against a target, whoever made it"),
     "targets": ("targets", "the targets known by name, and what one means in every ecosystem's words"),
+    "runtimes": ("runtimes", "where functions run from a zip: system, CPUs, limits and dates"),
     "cache": ("cache", "the store on this disk: info, verify, prune, export, import"),
     "completion": ("completion", "the completion script for bash, zsh or fish"),
 }
@@ -26,6 +28,7 @@ _EXAMPLES = (
     "crossdock download numpy pandas --for win_arm64 --python 3.13 -d wheels/",
     "crossdock build lxml==5.3.0 --for linux/arm64 --python 3.12",
     "crossdock image . --for linux/amd64 --for linux/arm64 --push registry.example.com/app:1.4",
+    "crossdock lambda . --for lambda-python3.12-arm64 -o function.zip",
     "crossdock verify build/ --for lambda-python3.12-arm64",
 )
 

@@ -134,7 +134,7 @@ def _of_requirement(session: Session, word: str) -> ToBuild:
         if blob is not None:
             return ToBuild(name=name, version=version, filename=known[0], digest=digest, blob=blob)
     file = _newest(session, requirement)
-    found = _fetched(session, file, _digest(file))
+    found = _fetched(session, file, digest_of(file))
     if key is not None and found.digest is not None:
         session.store.put_fact(_FACT, key, [found.filename, str(found.digest)])
     return found
@@ -216,7 +216,8 @@ def _sdists(files: Iterable[ProjectFile]) -> dict[Version, list[ProjectFile]]:
     return found
 
 
-def _digest(file: ProjectFile) -> Digest:
+def digest_of(file: ProjectFile) -> Digest:
+    """Return the hash that the index gives of a file, of one on this disk its own; `FetchError` (E-FETCH-HASH)."""
     digest = Digest.strongest(file.hashes)
     if digest is not None:
         return digest
