@@ -15,12 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crossdock.archive.wheel import Wheel
-    from crossdock.archive.zipwrite import ZipWriter
 
 #: The binary distribution format: "Generator is the name and optionally the version of the software".
 _GENERATOR = re.compile(rb"(?m)^(Generator:[ \t]*[^\s(]+)[^\r\n]*")
-#: libdeflate's level; with the pinned version (ADR 8) it decides the bytes. On numpy 9 takes 2.5 times as long for 0.6 %.
-_LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,30 +57,10 @@ def write_wheel(members: Iterable[WheelMember], dist_info: str, *, compress: boo
     with ZipWriter(out) as archive:
         for one in sorted([*kept, WheelMember(record, content)]):
             if compress:
-                _add_deflated(archive, one)
+                archive.add_deflated(one.name, one.content, executable=one.executable)
             else:
                 archive.add(one.name, one.content, executable=one.executable, compress=False)
     return out.getvalue()
-
-
-def _add_deflated(archive: ZipWriter, one: WheelMember) -> None:
-    import zlib
-
-    import deflate
-
-    from crossdock.archive.zipformat import DEFLATED, STORED
-
-    raw, method = bytes(deflate.deflate_compress(one.content, _LEVEL)), DEFLATED
-    if len(raw) >= len(one.content):
-        raw, method = one.content, STORED
-    archive.add_raw(
-        one.name,
-        raw,
-        size=len(one.content),
-        crc32=zlib.crc32(one.content),
-        method=method,
-        executable=one.executable,
-    )
 
 
 def members_of(wheel: Wheel) -> Iterable[WheelMember]:

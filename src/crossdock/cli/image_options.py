@@ -6,21 +6,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from crossdock.cli.options import apply_options
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def _apply(command: F, options: list[Callable[[F], F]]) -> F:
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 def output_options(command: F) -> F:
     """Add where the image goes."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.option(
@@ -82,7 +78,7 @@ def output_options(command: F) -> F:
 
 def base_options(command: F) -> F:
     """Add what lies below."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.option(
@@ -111,7 +107,7 @@ def base_options(command: F) -> F:
 
 def content_options(command: F) -> F:
     """Add what is in it, and what its configuration says."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.option(

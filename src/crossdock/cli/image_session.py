@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from crossdock.cli.app_session import NO_APP, AppSession
 from crossdock.cli.console import warn
-from crossdock.cli.session import Session
 from crossdock.errors import UsageError
-from crossdock.project import read_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from crossdock.build.canonical import BuiltWheel
-    from crossdock.cli.gathering import Asked
     from crossdock.contents.base import BaseFacts
     from crossdock.net.debian.chosen import PackageSet
     from crossdock.net.registry.client import Registry
@@ -27,21 +24,18 @@ if TYPE_CHECKING:
     from crossdock.pipeline.image import ImageMeans, ImageRequest
     from crossdock.pipeline.locked import Locked
     from crossdock.pipeline.taken_over import TakenOver
-    from crossdock.project import Project
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.base_lock import BaseLock
-    from crossdock.ship.image.bytecode import Interpreter
     from crossdock.ship.image.model import BaseImage
     from crossdock.ship.image.options import ImageOptions
     from crossdock.ship.image.previous import Contents, Previous
-    from crossdock.target.model import Python, Target
+    from crossdock.target.model import Target
 
 #: The tag of Docker's official images says the Python: `python:3.12-slim`, `docker.io/library/python:3.12.4`.
 _PYTHON_IMAGE = re.compile(r"(?:.*/)?python:(3\.\d+)(?:[.-].*)?")
-_NONE = "none"
 
 
-class ImageSession(Session):
+class ImageSession(AppSession):
     """One run of `crossdock image`."""
 
     # Where things are
@@ -81,42 +75,6 @@ class ImageSession(Session):
         return [self.directory / name for name in self._many("output")]
 
     # The application
-
-    @cached_property
-    def app(self) -> Path | None:
-        """The application's own code: a directory, a script, or None."""
-        asked = self.options.get("app")
-        if asked == _NONE:
-            return None
-        if asked:
-            path: Path = self.directory / asked
-            if not path.exists():
-                raise UsageError(f"no application at `{asked}`", code="E-IMAGE-APP")
-            return path
-        found = self._app_of_source()
-        if found is None:
-            self.tell("no application of your own in it: `--app DIR` adds one")
-        return found
-
-    def _app_of_source(self) -> Path | None:
-        """Return the code that SOURCE is: a directory, a script; a lock or requirements are none."""
-        words = self._many("source")
-        if not words:
-            return None if self._many("requirement") else self.directory
-        path: Path = self.directory / words[0]
-        is_path = words[0] in (".", "..") or "/" in words[0] or os.sep in words[0]
-        if len(words) == 1 and ((path.is_dir() and is_path) or (path.is_file() and path.suffix == ".py")):
-            return path
-        is_project = path.is_file() and path.name in ("pyproject.toml", "uv.lock")
-        return path.parent if len(words) == 1 and is_project else None
-
-    @cached_property
-    def app_project(self) -> Project:
-        """The project that the application's directory is."""
-        if self.app is None:
-            return self.project
-        directory = self.app if self.app.is_dir() else self.app.parent
-        return read_project(directory)
 
     @cached_property
     def image_options(self) -> ImageOptions:
@@ -291,7 +249,7 @@ class ImageSession(Session):
         from crossdock.net.registry.reference import ImageReference
 
         asked = self.options.get("previous")
-        if asked == _NONE or self._previous_layout is not None:
+        if asked == NO_APP or self._previous_layout is not None:
             return None
         return ImageReference.parse(asked) if asked else next(iter(self.destinations), None)
 
@@ -299,7 +257,7 @@ class ImageSession(Session):
     def _previous_layout(self) -> Path | None:
         """The layout or archive that --previous names."""
         asked = self.options.get("previous")
-        path: Path | None = self.directory / asked if asked and asked != _NONE else None
+        path: Path | None = self.directory / asked if asked and asked != NO_APP else None
         return path if path is not None and path.exists() else None
 
     def _read_previous(self) -> tuple[Previous, Contents] | None:
@@ -323,21 +281,6 @@ class ImageSession(Session):
         return found, RepositoryContents(registry=self.registry, reference=reference)
 
     # The pipeline
-
-    def keys_of(self, asked: Asked) -> list[str]:
-        """Return the key of what each target gets of a lock file, with whose code is left out of it."""
-        app = "" if self.app is None else str(self.app.resolve())
-        return [f"{key} {app}" for key in asked.keys]
-
-    def compiler(self, python: Python) -> Interpreter:
-        """Return an interpreter of this machine that compiles modules for a target's Python."""
-        import shutil
-
-        from crossdock.ship.image.bytecode import find_interpreter
-
-        names = [f"python{python.short}{'t' if python.free_threaded else ''}", "python3"]
-        found = [path for name in names if (path := shutil.which(name))]
-        return find_interpreter([*found, sys.executable], python)
 
     def image_means(self) -> ImageMeans:
         """Return what the image pipeline works with."""

@@ -28,7 +28,8 @@ _PIP_NO_EFFECT = (
 )
 
 
-def _apply(command: F, options: list[Callable[[F], F]]) -> F:
+def apply_options(command: F, options: list[Callable[[F], F]]) -> F:
+    """Add options to a command, in the order that its help lists them in."""
     for option in reversed(options):
         command = option(command)
     return command
@@ -36,7 +37,7 @@ def _apply(command: F, options: list[Callable[[F], F]]) -> F:
 
 def target_options(command: F) -> F:
     """Add --for, --python and pip's way to say the same."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.option(
@@ -73,7 +74,7 @@ def target_options(command: F) -> F:
 
 def source_options(command: F) -> F:
     """Add SOURCE, requirements files, extras, groups and formats."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.argument("source", nargs=-1, metavar="SOURCE..."),
@@ -116,7 +117,7 @@ def source_options(command: F) -> F:
 
 def index_options(command: F) -> F:
     """Add pip's options for the index; what is not said comes from uv's and pip's own settings."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.option(
@@ -147,7 +148,7 @@ def index_options(command: F) -> F:
 
 def build_options(command: F) -> F:
     """Add how what has no wheel is built."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.option(
@@ -190,12 +191,12 @@ def run_options(command: F) -> F:
         click.option("-U", "pip_upgrade", is_flag=True, hidden=True, expose_value=False),
     ]
     options += [click.option(flag, is_flag=True, hidden=True, expose_value=False) for flag in _PIP_NO_EFFECT]
-    return _apply(command, options)
+    return apply_options(command, options)
 
 
 def ship_options(command: F) -> F:
     """Add what a user may accept by name; every such word is in the receipt."""
-    return _apply(
+    return apply_options(
         command,
         [
             click.option(

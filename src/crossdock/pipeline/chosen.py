@@ -1,4 +1,4 @@
-"""The wheels of an image by name and hash, known before their bytes are here."""
+"""The wheels of an image or a zip by name and hash, known before their bytes are here."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crossdock.lock.model import Lock, LockedPackage
     from crossdock.lock.select import Choice, Selection
     from crossdock.pipeline.hands import Means, WheelFile, WheelKey
+    from crossdock.pipeline.locked import Locked
     from crossdock.store import Store
 
 _FACT = "chosen-wheels"
@@ -27,7 +28,7 @@ _WORKERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenWheel:
-    """A wheel that one platform's image gets.
+    """A wheel that one target's image or zip gets.
 
     `name` is normalized, `size` is the file's in bytes, `url` where it came from without a login.
     `direct_url` is the content of direct_url.json where one is due (PEP 610); `built_from` names the source
@@ -43,6 +44,29 @@ class ChosenWheel:
     url: str | None = None
     direct_url: bytes | None = None
     built_from: str | None = None
+
+
+def chosen_wheels(
+    locked: Locked, means: Means, *, leave_out: Callable[[LockedPackage], bool]
+) -> list[tuple[list[ChosenWheel], tuple[str, ...]]]:
+    """Return the wheels of each target and what the user should hear, from memory where the lock decides it.
+
+    Packages for which `leave_out` is true are passed over. Raise what `choose_wheels` raises, and `LockError` or
+    `BuildError` for what cannot be had for a target.
+    """
+    known = [remembered_wheels(means.store, key) for key in locked.keys]
+    if known and len(known) == len(locked.targets) and all(wheels is not None for wheels in known):
+        return [(wheels or [], ()) for wheels in known]
+    from crossdock.pipeline.gather import refuse_native  # what compiles is told by reading the lock
+
+    for selection in locked.selections:
+        selection.require()
+        refuse_native(locked.lock, selection, means)
+    chosen = choose_wheels(locked.lock, locked.selections, means, leave_out=leave_out)
+    for selection, key, wheels in zip(locked.selections, locked.keys, chosen, strict=False):
+        if not selection.notes:
+            remember_wheels(means.store, key, wheels)
+    return [(wheels, one.notes) for one, wheels in zip(locked.selections, chosen, strict=True)]
 
 
 def choose_wheels(

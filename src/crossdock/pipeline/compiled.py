@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from crossdock.pipeline.hands import Hands, wheel_key
+from crossdock.pipeline.hands import fetched_wheels
 from crossdock.ship.image.own_layers import (
     bytecode_layer,
     bytecode_name,
@@ -74,9 +73,8 @@ class _Blobs:
 
     def of(self, wheel: ChosenWheel) -> Path:
         if not self._found:
-            choices = [self._locked.choice(self._planned.target, one) for one in self._planned.wheels]
-            wanted = {wheel_key(choice): choice for choice in choices}
-            with ThreadPoolExecutor(4) as pool:
-                files = Hands(self._locked.lock, self._means).prepare(wanted, pool, lambda file, _key: file)
-            self._found = {str(file.digest): file.blob for file in files.values()}
+            files = fetched_wheels(
+                self._locked, self._planned.target, self._planned.wheels, self._means, lambda file: file
+            )
+            self._found = {str(file.digest): file.blob for file in files}
         return self._found[str(wheel.digest)]

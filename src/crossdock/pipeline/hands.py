@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -12,8 +14,8 @@ from crossdock.lock.select import Choice, Kind
 from crossdock.ship.assemble import path_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from crossdock.build.backend import BuildTools
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from crossdock.net.fetch import Download, Reporter
     from crossdock.net.http import Http
     from crossdock.pipeline.building import Building, BuiltFile
+    from crossdock.pipeline.chosen import ChosenWheel
+    from crossdock.pipeline.locked import Locked
     from crossdock.safepath import PathRules
     from crossdock.store import Store
     from crossdock.target.model import Target
@@ -259,6 +263,27 @@ class Hands:
         if not native_evidence(source, self._means.store):
             self._means.warn(f"building {file.filename}: the lock has no wheel of `{choice.name}` that fits")
         return build_wheel(source, choice.target, self._means)
+
+
+def fetched_wheels(
+    locked: Locked,
+    target: Target,
+    wheels: Sequence[ChosenWheel],
+    means: Means,
+    take: Callable[[WheelFile], T],
+) -> list[T]:
+    """Return what `take` makes of each of the `wheels` of a target, fetched or built, in the same order.
+
+    `take` runs in as many threads as there are cores while other files are on their way. Raise what `Hands.prepare`
+    raises.
+    """
+    if not wheels:
+        return []
+    choices = [locked.choice(target, wheel) for wheel in wheels]
+    wanted = {wheel_key(choice): choice for choice in choices}
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        taken = Hands(locked.lock, means).prepare(wanted, pool, lambda file, _key: take(file))
+    return [taken[wheel_key(choice)] for choice in choices]
 
 
 def _evidence_of_wheels(package: LockedPackage) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from crossdock import __version__
 from crossdock.digest import Digest
 from crossdock.oci.model import canonical_json
-from crossdock.pipeline.chosen import choose_wheels, remember_wheels, remembered_wheels
+from crossdock.pipeline.chosen import chosen_wheels
 from crossdock.pipeline.fitting import (
     check_place_of_python,
     check_prefix,
@@ -139,7 +139,7 @@ def plan_image(locked: Locked, request: ImageRequest, means: ImageMeans) -> list
     planned = []
     # A target that images do not run on is told before its packages are looked at.
     platforms = [platform_of(target) for target in locked.targets]
-    chosen = _chosen(locked, request, means)
+    chosen = chosen_wheels(locked, means.means, leave_out=request.leave_out)
     for target, platform, (wheels, notes) in zip(locked.targets, platforms, chosen, strict=True):
         base = means.open_base(target, platform)
         layers = plan_layers(
@@ -161,26 +161,6 @@ def plan_image(locked: Locked, request: ImageRequest, means: ImageMeans) -> list
             )
         )
     return planned
-
-
-def _chosen(
-    locked: Locked, request: ImageRequest, means: ImageMeans
-) -> list[tuple[list[ChosenWheel], tuple[str, ...]]]:
-    """Return the wheels of each target and what the user should hear, from memory where the lock decides it."""
-    store = means.means.store
-    known = [remembered_wheels(store, key) for key in locked.keys]
-    if known and len(known) == len(locked.targets) and all(wheels is not None for wheels in known):
-        return [(wheels or [], ()) for wheels in known]
-    from crossdock.pipeline.gather import refuse_native  # what compiles is told by reading the lock
-
-    for selection in locked.selections:
-        selection.require()
-        refuse_native(locked.lock, selection, means.means)
-    chosen = choose_wheels(locked.lock, locked.selections, means.means, leave_out=request.leave_out)
-    for selection, key, wheels in zip(locked.selections, locked.keys, chosen, strict=False):
-        if not selection.notes:
-            remember_wheels(store, key, wheels)
-    return [(wheels, one.notes) for one, wheels in zip(locked.selections, chosen, strict=True)]
 
 
 def make_image(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from crossdock.digest import Digest
 from crossdock.errors import ArchiveError, ShipError
+from crossdock.ship.collision import both_write
 from crossdock.ship.installed import InstalledFile, directory_layout, installed_files
 from crossdock.ship.receipt import Receipt, ShippedPackage
 from crossdock.ship.tree import RECEIPT
@@ -93,15 +94,7 @@ def assemble(
                 files[path] = LoadedFile(file, item.unpacked.directory)
                 owners[path] = label
             elif (other.file.sha256, other.file.executable) != (file.sha256, file.executable):
-                raise ShipError(
-                    f"`{owners[path]}` and `{label}` both write `{path}`, and differ",
-                    code="E-SHIP-COLLISION",
-                    places=[
-                        f"{owners[path]}: sha256 {other.file.sha256}",
-                        f"{label}: sha256 {file.sha256}",
-                    ],
-                    hint="only one of the two can be installed; drop one from the requirements",
-                )
+                raise both_write(path, (owners[path], other.file.sha256), (label, file.sha256))
     _refuse_twins(files, owners, target)
     receipt = Receipt(
         target=_canonical(target),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crossdock import __version__
 from crossdock.digest import Digest
@@ -13,6 +13,7 @@ from crossdock.ship.unpacked import find_unpacked
 if TYPE_CHECKING:
     from crossdock.inspect.finding import Finding
     from crossdock.safepath import PathRules
+    from crossdock.ship.installed import WheelFacts
     from crossdock.ship.unpacked import UnpackedWheel
     from crossdock.store import Store
     from crossdock.target.model import Target
@@ -39,18 +40,41 @@ class WheelInHand:
     @property
     def package(self) -> ShippedPackage:
         """The receipt's entry for it."""
-        facts = self.unpacked.facts
-        notes = [f"start-up hook: {path}" for path in facts.start_up_hooks]
-        notes += [f"dropped: {path}" for path in self.unpacked.dropped]
-        notes += self.unpacked.problems
-        return ShippedPackage(
+        return shipped_package(
+            self.unpacked,
             name=self.name,
-            version=facts.version,
-            wheel=self.filename,
-            sha256=self.digest.hex if self.digest.algorithm == "sha256" else str(self.digest),
+            filename=self.filename,
+            digest=self.digest,
             built_from=self.built_from,
-            notes=tuple(notes),
         )
+
+
+class ReadWheel(Protocol):
+    """A wheel that was read: what the receipt tells of it."""
+
+    @property
+    def facts(self) -> WheelFacts: ...  # noqa: D102
+    @property
+    def dropped(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def problems(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+def shipped_package(
+    wheel: ReadWheel, *, name: str, filename: str, digest: Digest, built_from: str | None
+) -> ShippedPackage:
+    """Return the receipt's entry for a wheel; `name` is normalized."""
+    notes = [f"start-up hook: {path}" for path in wheel.facts.start_up_hooks]
+    notes += [f"dropped: {path}" for path in wheel.dropped]
+    notes += wheel.problems
+    return ShippedPackage(
+        name=name,
+        version=wheel.facts.version,
+        wheel=filename,
+        sha256=digest.hex if digest.algorithm == "sha256" else str(digest),
+        built_from=built_from,
+        notes=tuple(notes),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

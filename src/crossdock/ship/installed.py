@@ -142,6 +142,21 @@ def installed_files(
     `read` gives a payload file's bytes; it is asked for scripts only. `direct_url` is the content of
     direct_url.json where the wheel did not come from an index (PEP 610).
     """
+    files = payload_files(wheel, target, layout, read=read)
+    files.append(_made(layout.place("purelib", f"{wheel.dist_info}/INSTALLER", wheel.name), INSTALLER))
+    if direct_url is not None:
+        files.append(
+            _made(layout.place("purelib", f"{wheel.dist_info}/direct_url.json", wheel.name), direct_url)
+        )
+    files.sort(key=lambda file: file.path)
+    record = layout.place("purelib", f"{wheel.dist_info}/RECORD", wheel.name)
+    return [*files, _made(record, _record(files, record, layout))]
+
+
+def payload_files(
+    wheel: WheelFacts, target: Target, layout: Layout, *, read: Callable[[PayloadFile], bytes]
+) -> list[InstalledFile]:
+    """Return the files of `wheel` as installed, its scripts among them, without what an installer notes beside them."""
     files: list[InstalledFile] = []
     for item in wheel.files:
         path = layout.place(item.scheme, item.path, wheel.name)
@@ -162,14 +177,7 @@ def installed_files(
                 InstalledFile(path, item.sha256, item.size, item.executable, None, item.scheme != "data")
             )
     files.extend(_entry_points(wheel, target, layout, taken={file.path for file in files}))
-    files.append(_made(layout.place("purelib", f"{wheel.dist_info}/INSTALLER", wheel.name), INSTALLER))
-    if direct_url is not None:
-        files.append(
-            _made(layout.place("purelib", f"{wheel.dist_info}/direct_url.json", wheel.name), direct_url)
-        )
-    files.sort(key=lambda file: file.path)
-    record = layout.place("purelib", f"{wheel.dist_info}/RECORD", wheel.name)
-    return [*files, _made(record, _record(files, record, layout))]
+    return files
 
 
 def _made(path: str, content: bytes, *, executable: bool = False) -> InstalledFile:

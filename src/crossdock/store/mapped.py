@@ -6,7 +6,11 @@ import mmap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+#: Pieces after which the pages that were read are let go.
+_LET_GO_AFTER = 16
 
 
 def mapped(path: Path | str) -> mmap.mmap | bytes:
@@ -28,3 +32,12 @@ def let_go(buffer: mmap.mmap | bytes) -> None:
     """
     if isinstance(buffer, mmap.mmap) and hasattr(buffer, "madvise"):
         buffer.madvise(mmap.MADV_DONTNEED)
+
+
+def letting_go(chunks: Iterable[bytes], buffer: mmap.mmap | bytes) -> Iterator[bytes]:
+    """Pass on pieces of some megabyte that are read from `buffer`, dropping its pages every now and then."""
+    for number, chunk in enumerate(chunks):
+        yield chunk
+        if number % _LET_GO_AFTER == _LET_GO_AFTER - 1:
+            let_go(buffer)
+    let_go(buffer)

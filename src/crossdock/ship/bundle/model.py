@@ -23,6 +23,8 @@ class Raw(NamedTuple):
     compressed: int  # bytes in the blob
     method: int  # 0 stored, 8 deflated
     crc32: int
+    #: CRC-32 of the bytes in the blob, taken when the content had been verified; None: nobody did.
+    check: int | None = None
 
 
 class BundleFile(NamedTuple):
@@ -61,7 +63,10 @@ class BundledPackage:
     record_base: str = ""
     binaries: tuple[tuple[str, dict[str, Any]], ...] = ()
     tags: tuple[str, ...] = ()
+    #: Requires-Dist as METADATA has it.
     requires: frozenset[str] = field(default_factory=frozenset)
+    #: Files of this package that another one ships alike at the same place: they count there, RECORD names them here too.
+    shared: tuple[BundleFile, ...] = ()
 
     @property
     def name(self) -> str:

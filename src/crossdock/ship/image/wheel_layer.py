@@ -14,10 +14,10 @@ from crossdock.ship.image.environment import environment_paths, image_layout, py
 from crossdock.ship.image.layer import LayerWriter, WrittenLayer
 from crossdock.ship.image.model import Slice
 from crossdock.ship.image.records import WheelRecord, collision, record_of
-from crossdock.ship.image.spool import BinarySpool
 from crossdock.ship.installed import installed_files, wheel_facts
 from crossdock.ship.read import WheelReader
-from crossdock.store.mapped import let_go, mapped
+from crossdock.ship.spool import BinarySpool
+from crossdock.store.mapped import letting_go, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,8 +35,6 @@ FORMAT = 2
 
 #: Files above this many bytes are read in pieces, so that memory stays flat.
 _STREAM_ABOVE = 16 << 20
-#: Pieces of a megabyte after which the pages of the wheel are let go.
-_LET_GO_AFTER = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,9 +209,9 @@ def _write_large(writer: LayerWriter, file: InstalledFile, source: WheelFile, on
     """Write a file in pieces; pages of the wheel that were read are let go, so that memory stays flat."""
     member = source.member
     spool = BinarySpool(one.scratch)
-    plain = _letting_go(spool.through(one.wheel.stream(source)), one.buffer)
+    plain = letting_go(spool.through(one.wheel.stream(source)), one.buffer)
     if member.method:
-        raw = _letting_go(one.wheel.archive.raw_chunks(member), one.buffer)
+        raw = letting_go(one.wheel.archive.raw_chunks(member), one.buffer)
         writer.deflated_stream(
             file.path,
             raw=raw,
@@ -226,11 +224,3 @@ def _write_large(writer: LayerWriter, file: InstalledFile, source: WheelFile, on
     else:
         writer.stream(file.path, plain, size=member.size, sha=source.sha256, mode=mode)
     one.reader.found(source, spool.facts(str(source.path)))
-
-
-def _letting_go(chunks: Iterable[bytes], buffer: mmap | bytes) -> Iterator[bytes]:
-    for number, chunk in enumerate(chunks):
-        yield chunk
-        if number % _LET_GO_AFTER == _LET_GO_AFTER - 1:
-            let_go(buffer)
-    let_go(buffer)

@@ -1,4 +1,4 @@
-"""Large binaries on their way into a layer: kept on disk for as long as their facts are read."""
+"""Large binaries on their way into a layer or a zip: kept on disk for as long as their facts are read."""
 
 from __future__ import annotations
 

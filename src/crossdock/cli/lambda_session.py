@@ -1,0 +1,164 @@
+"""What `crossdock lambda` works with: the places that zips go to, the application, and where the zips are written."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from crossdock.cli.app_session import AppSession
+from crossdock.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crossdock.pipeline.bundle import Bundle, BundleRequest, Shape
+    from crossdock.pipeline.locked import Locked
+    from crossdock.ship.bundle.model import BundledPackage
+    from crossdock.ship.bundle.places import Place, RuntimeTable
+    from crossdock.ship.bundle.receipt import ZipReceipt
+    from crossdock.target.model import Target
+
+_FIELDS = re.compile(r"\{(target|arch)\}")
+_SUFFIX = ".zip"
+#: What the zip with the dependencies has before its suffix.
+_LAYER = "-layer"
+
+
+class LambdaSession(AppSession):
+    """One run of `crossdock lambda`."""
+
+    @cached_property
+    def app(self) -> Path | None:
+        """The application's own code: a directory, a script, or None, as for a layer."""
+        if self.options["layer"]:
+            return None
+        return super().app
+
+    @cached_property
+    def table(self) -> RuntimeTable:
+        """The runtimes that are known."""
+        from crossdock.ship.bundle.places import read_table
+
+        return read_table()
+
+    def place(self, target: Target) -> Place:
+        """Return the place that a target is; `UsageError` for one that takes no zips."""
+        from crossdock.ship.bundle.places import place_of
+
+        return place_of(target, table=self.table)
+
+    # Where the zips are written
+
+    def output(self, target: Target, *, layer: bool = False) -> str:
+        """Return the name of a target's zip as the user sees it; `layer` asks for the second one of a split."""
+        name = self.output_names[[one.key for one in self.targets].index(target.key)]
+        return f"{name.removesuffix(_SUFFIX)}{_LAYER}{_SUFFIX}" if layer else name
+
+    @cached_property
+    def output_names(self) -> list[str]:
+        """The names of the zips, one a target, `UsageError` where two targets would be written to one."""
+        asked: str = self.options["output"]
+        if not _FIELDS.search(asked) and (
+            asked.endswith("/") or (self.directory / asked).is_dir() or len(self.targets) > 1
+        ):
+            if asked.endswith(_SUFFIX):
+                raise UsageError(
+                    f"one name for {len(self.targets)} zips: `{asked}`",
+                    code="E-BUNDLE-OUTPUT",
+                    hint="write `{target}` or `{arch}` into it, or name a directory",
+                )
+            asked = f"{asked.rstrip('/')}/{{target}}{_SUFFIX}"
+        if not asked.endswith(_SUFFIX):
+            raise UsageError(
+                f"a function's package is a zip: `{asked}`",
+                code="E-BUNDLE-OUTPUT",
+                hint=f"for example `-o {asked}{_SUFFIX}`",
+            )
+        names = [self._filled(asked, target) for target in self.targets]
+        if len(set(names)) < len(names):
+            raise UsageError(
+                f"two targets would be written to `{next(one for one in names if names.count(one) > 1)}`",
+                code="E-BUNDLE-OUTPUT",
+                hint="write `{target}` into the name",
+            )
+        return names
+
+    def _filled(self, name: str, target: Target) -> str:
+        from crossdock.target.names import canonical_name
+
+        words = {"target": target.name or canonical_name(target), "arch": self.arch_word(target)}
+        return _FIELDS.sub(lambda found: re.sub(r"[/\\]", "-", words[found[1]]), name)
+
+    def arch_word(self, target: Target) -> str:
+        """Return the architecture as the place writes it: AWS says arm64 where wheels say aarch64."""
+        return "arm64" if target.arch == "aarch64" else str(target.arch)
+
+    def written(self) -> list[Path]:
+        """Return what this run writes, which must not come into a zip."""
+        named = [self.options.get("report")]
+        zips = [self.output(target, layer=layer) for target in self.targets for layer in (False, True)]
+        return [self.directory / name for name in (*zips, *named) if name]
+
+    # The pipeline
+
+    def bundles(self) -> list[Bundle]:
+        """Return the zips of all targets, not written yet."""
+        from crossdock.cli.gathering import Asked
+        from crossdock.pipeline.bundle import make_bundles
+        from crossdock.pipeline.locked import Locked
+
+        _ = self.output_names  # wrong words are told before any work
+        asked = Asked(self, with_project=self.app is not None)
+        locked = Locked(
+            targets=self.targets, keys=self.keys_of(asked), read=asked.lock, select=self.select_for
+        )
+        return make_bundles(locked, self.request(locked), self.means())
+
+    def request(self, locked: Locked) -> BundleRequest:
+        """Return what is wanted."""
+        from crossdock.pipeline.bundle import BundleRequest
+        from crossdock.ship.image.application import is_project_itself
+
+        app = self.app
+        return BundleRequest(
+            place=self.place,
+            application=self.application,
+            leave_out=lambda package: (
+                app is not None and is_project_itself(package, locked.lock.directory, app)
+            ),
+            shape=self.shape,
+            versioned=self.options["layer_layout"] == "versioned",
+        )
+
+    @property
+    def shape(self) -> Shape:
+        """What is made."""
+        from crossdock.pipeline.bundle import Shape
+
+        if self.options["layer"]:
+            return Shape.LAYER
+        return Shape.SPLIT if self.options["split"] else Shape.FUNCTION
+
+    def application(self, target: Target, place: Place) -> BundledPackage | None:
+        """Return the application for a target."""
+        from crossdock.ship.bundle.application import application_files
+
+        path = self.app
+        if path is None:
+            return None
+        return application_files(path, skip=self.written())
+
+    def write(self, bundle: Bundle) -> list[ZipReceipt]:
+        """Write the zips of a target and return their receipts."""
+        from crossdock.ship.bundle.layout import zip_files
+        from crossdock.ship.bundle.receipt import ZipReceipt
+        from crossdock.ship.bundle.write import write_zip
+
+        receipts = []
+        for part in bundle.parts:
+            second = part.role == "layer" and len(bundle.parts) > 1
+            name = self.output(bundle.target, layer=second)
+            written = write_zip(self.directory / name, zip_files(part.packages))
+            receipts.append(ZipReceipt(role=part.role, file=name, packages=part.packages, written=written))
+        return receipts
