@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.lock.locks import linux, lock, package
@@ -49,10 +49,8 @@ def closure(
     target: Target | None = None,
     markers: dict[str, str] | None = None,
 ) -> ProvidedClosure:
-    packages = [
-        package(name, "1.2", "py3-none-any", **({"marker": markers[name]} if name in (markers or {}) else {}))
-        for name in requires
-    ]
+    stated: dict[str, dict[str, Any]] = {name: {"marker": text} for name, text in (markers or {}).items()}
+    packages = [package(name, "1.2", "py3-none-any", **stated.get(name, {})) for name in requires]
     selection = select(lock(*packages), target or linux())
     return provided_closure(selection, provided, requires=requires, asked=asked, runtime="lambda-python3.12")
 

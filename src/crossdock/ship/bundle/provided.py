@@ -180,7 +180,7 @@ def _left_out_note(left_out: Collection[str], versions: Mapping[str, str], runti
 
 
 def _kept_notes(
-    stays: Mapping[str, str], left_out: Collection[str], versions: Mapping[str, str], runtime: str
+    stays: Mapping[str, str], left_out: frozenset[str], versions: Mapping[str, str], runtime: str
 ) -> Iterable[str]:
     for name in sorted(stays):
         why = stays[name]
