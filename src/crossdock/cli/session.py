@@ -214,7 +214,7 @@ class Session:
     def means(self, verb: str = "Downloading") -> Means:
         """Return what the pipeline works with."""
         from crossdock.cli.building import building_of
-        from crossdock.cli.index import host_python_of
+        from crossdock.cli.index import host_python_of, project_files
         from crossdock.pipeline import Means
 
         return Means(
@@ -228,6 +228,7 @@ class Session:
             jobs=int(self.options.get("jobs") or 12),
             allow_bad_record=self.allow_bad_record,
             building=building_of(self),
+            files_of=None if self.options.get("offline") else project_files(self),
         )
 
     # The lock

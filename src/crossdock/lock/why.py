@@ -61,6 +61,21 @@ def why_not(wheel: LockedWheel, target: Target) -> str:
     return "; ".join(found) or f"the target does not list {wheel.tag}"
 
 
+def glibc_needed(wheel: LockedWheel, target: Target) -> tuple[int, int] | None:
+    """Return the glibc (major, minor) that a wheel's tags ask for, where that alone keeps it off `target`; else None."""
+    libc = target.libc
+    if libc is None or libc.kind is not LibcKind.GLIBC or _python_reason(wheel, target):
+        return None
+    if not _platform_reason(wheel, target).startswith("needs glibc"):
+        return None
+    # With several platform tags the lowest claim for this CPU is what it asks for.
+    return min(
+        _floor(platform)
+        for platform in wheel.platforms
+        if _one_platform(platform, target).startswith("needs glibc")
+    )
+
+
 def _platform_reason(wheel: LockedWheel, target: Target) -> str:
     if "any" in wheel.platforms:
         return ""

@@ -57,11 +57,10 @@ def chosen_wheels(
     known = [remembered_wheels(means.store, key) for key in locked.keys]
     if known and len(known) == len(locked.targets) and all(wheels is not None for wheels in known):
         return [(wheels or [], ()) for wheels in known]
-    from crossdock.pipeline.gather import refuse_native  # what compiles is told by reading the lock
+    from crossdock.pipeline.gather import refuse_lacking  # what compiles is told by reading the lock
 
     for selection in locked.selections:
-        selection.require()
-        refuse_native(locked.lock, selection, means)
+        refuse_lacking(locked.lock, selection, means)
     chosen = choose_wheels(locked.lock, locked.selections, means, leave_out=leave_out)
     for selection, key, wheels in zip(locked.selections, locked.keys, chosen, strict=False):
         if not selection.notes:

@@ -35,8 +35,7 @@ def gather(lock: Lock, selections: Sequence[Selection], means: Means) -> list[Ga
     the first file that fails. Findings are returned, not raised: the caller decides.
     """
     for selection in selections:
-        selection.require()
-        refuse_native(lock, selection, means)
+        refuse_lacking(lock, selection, means)
     wanted = {wheel_key(choice): choice for selection in selections for choice in selection.choices}
 
     def unpacked(file: WheelFile, key: WheelKey) -> WheelInHand:
@@ -69,6 +68,22 @@ def _unpacked(means: Means, file: WheelFile, key: WheelKey) -> WheelInHand:
         direct_url=file.direct_url,
         built_from=file.built_from,
     )
+
+
+def refuse_lacking(lock: Lock, selection: Selection, means: Means) -> None:
+    """Refuse a selection that something cannot be had for, and say of wheels that are too new what in them is.
+
+    Raises `LockError` as `Selection.require` does (E-LOCK-NOFILE, E-LOCK-VCS), and what `refuse_native` raises.
+    """
+    try:
+        selection.require()
+        refuse_native(lock, selection, means)
+    except LockError as error:
+        if error.code not in ("E-LOCK-NOFILE", "E-LOCK-NATIVE"):
+            raise
+        from crossdock.pipeline.too_new import explained  # only a refusal needs it
+
+        raise explained(error, lock, selection, means) from None
 
 
 def refuse_native(lock: Lock, selection: Selection, means: Means) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crossdock.build.backend import BuildTools
     from crossdock.digest import Digest
     from crossdock.lock.model import Lock, LockedFile, LockedPackage
+    from crossdock.lock.newest import IndexedFile
     from crossdock.net.fetch import Download, Reporter
     from crossdock.net.http import Http
     from crossdock.pipeline.building import Building, BuiltFile
@@ -52,6 +53,8 @@ class Means:
     allow_bad_record: frozenset[str] = field(default_factory=frozenset)
     #: How what compiles is built; None where that is switched off.
     building: Building | None = None
+    #: The files of a package on its index, asked for to explain a refusal; None where nobody may be asked.
+    files_of: Callable[[str], Iterable[IndexedFile]] | None = None
 
 
 class WheelKey(NamedTuple):
