@@ -8,7 +8,9 @@ import pytest
 from tests.lock.locks import linux, lock, package
 
 from crossdock.lock.select import select
+from crossdock.ship.bundle.model import BundledPackage
 from crossdock.ship.bundle.provided import ProvidedClosure, half_sdk_note, provided_closure
+from crossdock.ship.receipt import ShippedPackage
 from crossdock.target.model import Arch, Python
 
 if TYPE_CHECKING:
@@ -51,8 +53,18 @@ def closure(
 ) -> ProvidedClosure:
     stated: dict[str, dict[str, Any]] = {name: {"marker": text} for name, text in (markers or {}).items()}
     packages = [package(name, "1.2", "py3-none-any", **stated.get(name, {})) for name in requires]
-    selection = select(lock(*packages), target or linux())
-    return provided_closure(selection, provided, requires=requires, asked=asked, runtime="lambda-python3.12")
+    target = target or linux()
+    chosen = select(lock(*packages), target).choices
+    bundle = [
+        BundledPackage(
+            package=ShippedPackage(name=one.name, version=one.version or "", wheel="", sha256=""),
+            files=(),
+            requires=frozenset(requires[one.name]),
+        )
+        for one in chosen
+    ]
+    own = BundledPackage(package=None, files=())
+    return provided_closure([*bundle, own], provided, target=target, asked=asked, runtime="lambda-python3.12")
 
 
 def test_boto3_goes_with_all_that_only_it_needs_and_the_note_says_which_versions_run_then() -> None:

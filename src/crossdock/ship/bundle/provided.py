@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from packaging.markers import Marker
 
-    from crossdock.lock.select import Selection
+    from crossdock.ship.bundle.model import BundledPackage
     from crossdock.target.model import Target
 
 #: What `--without-provided` is about. One of the two from the runtime and one from the function do not fit each
@@ -35,14 +35,14 @@ class ProvidedClosure:
 
 
 def provided_closure(
-    selection: Selection,
+    packages: Sequence[BundledPackage],
     provided: Collection[str],
     *,
-    requires: Mapping[str, Collection[str]],
+    target: Target,
     asked: Collection[str] = (),
     runtime: str = "the runtime",
 ) -> ProvidedClosure:
-    """Return which of `provided` (normalized names that `runtime` has) can be left out of a selection.
+    """Return which of `provided` (normalized names that `runtime` has) can be left out of a bundle for `target`.
 
     Left out are boto3 and botocore, and of the rest of `provided` what is there for the sake of those left out
     alone. A package stays
@@ -52,17 +52,18 @@ def provided_closure(
       nothing in the lock needs;
     - if it is one of boto3 and botocore, and the other stays.
 
-    `requires` has the Requires-Dist lines of each wheel by normalized name, `asked` the requirements of the project
-    itself, as far as they are known (a lock does not tell them from what they bring along). Markers are answered by
-    the selection's target; where it leaves one open, the requirement counts. An extra counts where something in
-    the lock or in `asked` asks for it.
+    `packages` are all that the lock gives the target. `asked` are the requirements of the project itself, as far as
+    they are known (a lock does not tell them from what they bring along). Markers in a package's Requires-Dist are
+    answered by the target; where it leaves one open, the requirement counts. An extra counts where another
+    package or `asked` asks for it.
     """
-    versions = {choice.name: choice.version or "" for choice in selection.choices}
+    wheels = [one.package for one in packages if one.package is not None]
+    versions = {one.name: one.version for one in wheels}
     found = versions.keys() & set(provided)
     if not found:
         why = f"the lock has none of what {runtime} brings" if provided else f"{runtime} brings no packages"
         return ProvidedClosure(notes=(f"nothing is left out: {why}",))
-    direct, dependents = _edges(versions.keys(), requires, asked, selection.target)
+    direct, dependents = _edges({one.name: one.requires for one in packages if one.package}, asked, target)
     stays = _stays(found, direct, dependents, versions.keys())
     left_out = frozenset(found - stays.keys())
     notes = [*_left_out_note(left_out, versions, runtime), *_kept_notes(stays, left_out, versions, runtime)]
@@ -106,21 +107,18 @@ class _Needed:
 
 
 def _edges(
-    names: Collection[str],
-    requires: Mapping[str, Collection[str]],
-    asked: Collection[str],
-    target: Target,
+    requires: Mapping[str, Collection[str]], asked: Collection[str], target: Target
 ) -> tuple[set[str], dict[str, set[str]]]:
     """Return the names that the project itself asks for, and who needs each package on the target."""
-    parsed = {name: [_parse(line) for line in requires.get(name, ())] for name in names}
-    extras: dict[str, set[str]] = {name: set() for name in names}
+    parsed = {name: [_parse(line) for line in sorted(lines)] for name, lines in requires.items()}
+    extras: dict[str, set[str]] = {name: set() for name in requires}
     direct = set()
     for one in map(_parse, asked):
         if one is not None and one.name in extras and one.holds(target, ()):
             direct.add(one.name)
             extras[one.name] |= one.extras
-    dependents: dict[str, set[str]] = {name: set() for name in names}
-    waiting = sorted(names)
+    dependents: dict[str, set[str]] = {name: set() for name in requires}
+    waiting = sorted(requires)
     while waiting:
         name = waiting.pop()
         for one in parsed[name]:

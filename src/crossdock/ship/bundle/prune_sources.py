@@ -78,7 +78,7 @@ class Contents:
         self._mapped: dict[Path, mmap | bytes] = {}
 
     def read(self, file: BundleFile) -> bytes:
-        """Return a file's plain bytes; raise `OSError` or `zlib.error` if the store lost them."""
+        """Return a file's plain bytes; raise `StoreError` if the store lost them."""
         if file.content is not None:
             return file.content
         if file.raw is not None:
@@ -93,13 +93,17 @@ class Contents:
             let_go(buffer)
 
     def _inflated(self, raw: Raw, size: int) -> bytes:
+        from crossdock.ship.bundle.layout import damaged
         from crossdock.store.mapped import mapped
 
-        buffer = self._mapped.get(raw.blob)
-        if buffer is None:
-            buffer = self._mapped[raw.blob] = mapped(raw.blob)
-        packed = buffer[raw.offset : raw.offset + raw.compressed]
-        return zlib.decompressobj(-15).decompress(packed, size) if raw.method else packed
+        try:
+            buffer = self._mapped.get(raw.blob)
+            if buffer is None:
+                buffer = self._mapped[raw.blob] = mapped(raw.blob)
+            packed = buffer[raw.offset : raw.offset + raw.compressed]
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size) if raw.method else packed
+        except (OSError, zlib.error) as error:
+            raise damaged(raw.blob) from error
 
 
 def test_imports(source: Source, content: bytes) -> set[str]:
