@@ -244,7 +244,7 @@ def test_who_owns_what_and_where_directories_come_from(shop: Shop) -> None:
     [
         ({"one.py": "", "two.py": ""}, (), "E-IMAGE-ENTRYPOINT"),
         ({}, (), "E-IMAGE-ENTRYPOINT"),
-        ({"main.py": "", "key.pem": "-----BEGIN PRIVATE KEY-----\nxx\n"}, (), "E-IMAGE-SECRET"),
+        ({"main.py": "", "key.pem": "-----BEGIN PRIVATE KEY-----\nxx\n"}, (), "E-APP-SECRET"),
         ({"main.py": ""}, ("--add", "nothing:/etc/x"), "E-IMAGE-ADD"),
         ({"main.py": ""}, ("--add", "pylock.toml:etc/x"), "E-IMAGE-ADD"),
         ({"main.py": ""}, ("--add", "pylock.toml:/etc/x:4755"), "E-IMAGE-ADD"),
@@ -271,14 +271,14 @@ def test_what_cannot_be_is_refused(
 
 def test_a_project_with_native_code_is_refused_where_nothing_is_compiled(shop: Shop) -> None:
     make_project(shop.work, tag="cp312-cp312-linux_x86_64")
-    shop.refuses("-o", "out", "--no-cross-build", source=".", code="E-IMAGE-NATIVE-PROJECT")
+    shop.refuses("-o", "out", "--no-cross-build", source=".", code="E-APP-NATIVE")
 
 
 def test_bytecode_is_made_by_the_targets_python_or_refused(shop: Shop) -> None:
     make_modules(shop.work / "app")
     text = shop.refuses(
         *("--app", "app", "--bytecode", "-o", "out"),
-        code="E-IMAGE-BYTECODE-PYTHON",
+        code="E-BYTECODE-PYTHON",
         environ={"PATH": "/usr/bin:/bin"},
     )
     assert "3.12" in text

@@ -224,7 +224,7 @@ def test_words_that_cannot_be_meant(shop: Shop, registry: FakeRegistry) -> None:
     settings.unlink()
     for reference in ("127.0.0.1:5/UPPER:1", "127.0.0.1:5/a b:1", "x:y:z", "https://127.0.0.1/x:1"):
         shop.refuses(*APP, "--push", reference, code="E-REFERENCE", status=2)
-    refused_before_sending(shop, registry, "--app", "nowhere", code="E-IMAGE-APP", status=2)
+    refused_before_sending(shop, registry, "--app", "nowhere", code="E-APP-ABSENT", status=2)
     done = shop.run("image", "pylock.toml", *APP, "-o", "out", "--base", shop.base, status=2)
     assert "[E-" in done.stderr
     for target in ("windows/amd64", "macos/arm64"):

@@ -113,4 +113,4 @@ def test_a_previous_image_that_cannot_be_is_told_even_if_nothing_is_asked_of_it(
 )
 def test_private_keys_inside_of_other_files_are_found(shop: Shop, text: str) -> None:
     (shop.work / "app" / "account.json").write_text(text)
-    shop.refuses(*APP, "-o", "out", code="E-IMAGE-SECRET")
+    shop.refuses(*APP, "-o", "out", code="E-APP-SECRET")

@@ -9,8 +9,9 @@ from crossdock.digest import Digest
 from crossdock.oci import media
 from crossdock.oci.blob import BytesSource
 from crossdock.oci.model import Descriptor, Manifest, Platform
-from crossdock.ship.image.application import Application, Form
-from crossdock.ship.image.entries import made_file
+from crossdock.ship.application import Form
+from crossdock.ship.entries import made_file
+from crossdock.ship.image.application import Application
 from crossdock.ship.image.model import BaseImage, Layer, LayerKind, Origin, PlatformImage
 from crossdock.ship.image.records import WheelRecord
 from crossdock.target.names import parse_target

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from crossdock.cli.gathering import Asked
     from crossdock.project import Project
-    from crossdock.ship.image.bytecode import Interpreter
+    from crossdock.ship.bytecode import Interpreter
     from crossdock.target.model import Python
 
 #: What `--app` says where there is no code of the user's own.
@@ -35,7 +35,7 @@ class AppSession(Session):
         if asked:
             path: Path = self.directory / asked
             if not path.exists():
-                raise UsageError(f"no application at `{asked}`", code="E-IMAGE-APP")
+                raise UsageError(f"no application at `{asked}`", code="E-APP-ABSENT")
             return path
         found = self._app_of_source()
         if found is None:
@@ -71,7 +71,7 @@ class AppSession(Session):
         """Return an interpreter of this machine that compiles modules for a target's Python."""
         import shutil
 
-        from crossdock.ship.image.bytecode import find_interpreter
+        from crossdock.ship.bytecode import find_interpreter
 
         names = [f"python{python.short}{'t' if python.free_threaded else ''}", "python3"]
         found = [path for name in names if (path := shutil.which(name))]

@@ -111,17 +111,18 @@ class ImageSession(AppSession):
         return {}
 
     def _application(self, target: Target) -> Application:
+        from crossdock.ship.application import Form, form_of
         from crossdock.ship.image import application as kinds
 
         options, path = self.image_options, self.app
         metadata = self.app_project.metadata
-        form = kinds.form_of(path, metadata)
-        if path is None or form is kinds.Form.NONE:
+        form = form_of(path, metadata)
+        if path is None or form is Form.NONE:
             return kinds.no_application(options.prefix, options.entrypoint)
         match form:
-            case kinds.Form.SCRIPT:
+            case Form.SCRIPT:
                 return kinds.script_application(path, options.prefix, options.entrypoint)
-            case kinds.Form.MODULES:
+            case Form.MODULES:
                 return kinds.modules_application(
                     path,
                     options.prefix,
@@ -130,7 +131,7 @@ class ImageSession(AppSession):
                     exclude=self.project.settings.image.exclude,
                     skip=self._written(),
                 )
-            case kinds.Form.PROJECT:
+            case Form.PROJECT:
                 return self._built(path, target, metadata.name)
 
     def _built(self, path: Path, target: Target, name: str) -> Application:
@@ -299,8 +300,8 @@ class ImageSession(AppSession):
         from crossdock.cli.image_attached import bills_of
         from crossdock.pipeline.image import ImageRequest
         from crossdock.project import image_additions
+        from crossdock.ship.application import is_project_itself
         from crossdock.ship.image.added import added_entries
-        from crossdock.ship.image.application import is_project_itself
 
         app = self.app
         additions = image_additions(

@@ -118,7 +118,7 @@ class LambdaSession(AppSession):
     def request(self, locked: Locked) -> BundleRequest:
         """Return what is wanted."""
         from crossdock.pipeline.bundle import BundleRequest
-        from crossdock.ship.image.application import is_project_itself
+        from crossdock.ship.application import is_project_itself
 
         app = self.app
         return BundleRequest(

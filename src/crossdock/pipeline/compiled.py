@@ -30,7 +30,7 @@ def compiled_layers(
     """Return the layer of the wheels' compiled modules (none without wheels), the application with its own, and notes.
 
     Wheels are fetched only where the layer is neither in the store nor in the previous image. Raise `ImageError`
-    (E-IMAGE-BYTECODE-PYTHON) without an interpreter of the target's minor version.
+    (E-BYTECODE-PYTHON) without an interpreter of the target's minor version.
     """
     from crossdock.pipeline.image import known_layer  # it imports this module when it is asked for
 

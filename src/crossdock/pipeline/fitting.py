@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from crossdock.contents.base import BaseFacts
     from crossdock.contents.python import Interpreter
+    from crossdock.ship.entries import Entry
     from crossdock.ship.image.application import Application
-    from crossdock.ship.image.entries import Entry
     from crossdock.ship.image.records import WheelRecord
     from crossdock.target.model import Target
 

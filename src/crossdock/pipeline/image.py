@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from crossdock.pipeline.hands import Means
     from crossdock.pipeline.layers import PlannedLayer
     from crossdock.pipeline.locked import Locked
+    from crossdock.ship.bytecode import Interpreter
+    from crossdock.ship.entries import Entry
     from crossdock.ship.image.application import Application
-    from crossdock.ship.image.bytecode import Interpreter
-    from crossdock.ship.image.entries import Entry
     from crossdock.ship.image.kept_layers import LayerName, RecordedLayer
     from crossdock.ship.image.model import Attachment, BaseImage, Image, Layer, PlatformImage
     from crossdock.ship.image.options import ImageOptions

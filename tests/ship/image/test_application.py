@@ -13,20 +13,19 @@ from tests.support.wheels import wheel_files, zip_bytes
 
 from crossdock.build.metadata import ProjectMetadata
 from crossdock.build.pure import BuiltWheel
-from crossdock.errors import BuildError, CrossdockError, ImageError, UsageError
+from crossdock.errors import BuildError, CrossdockError, ImageError, ShipError, UsageError
 from crossdock.lock.model import LockedDirectory, LockedPackage
+from crossdock.ship.application import Form, form_of, is_project_itself
+from crossdock.ship.entries import Entry, entries_key, made_file
 from crossdock.ship.image.added import Added, added_entries, parse_added
 from crossdock.ship.image.application import (
     Application,
-    Form,
-    form_of,
-    is_project_itself,
     modules_application,
     no_application,
     project_application,
     script_application,
 )
-from crossdock.ship.image.entries import Entry, entries_key, made_file, merged, refuse_below_links
+from crossdock.ship.image.entries import merged, refuse_below_links
 from crossdock.target.names import parse_target
 
 if TYPE_CHECKING:
@@ -52,8 +51,8 @@ def modules(root: Path, start: Sequence[str] = ("x",), **more: object) -> dict[s
     return {entry.path.removeprefix("app/src/"): entry for entry in found.entries}
 
 
-def refused(*arguments: object, **more: object) -> ImageError:
-    with pytest.raises(ImageError) as caught:
+def refused(*arguments: object, **more: object) -> CrossdockError:
+    with pytest.raises((ShipError, ImageError)) as caught:
         modules(*arguments, **more)  # type: ignore[arg-type]
     return caught.value
 
@@ -132,7 +131,7 @@ def test_links_inside_are_kept_and_others_refused(tmp_path: Path) -> None:
     ):
         (root / "bad").symlink_to(target)
         error = refused(root)
-        assert (error.code, said in error.message) == ("E-IMAGE-LINK", True)
+        assert (error.code, said in error.message) == ("E-APP-LINK", True)
         (root / "bad").unlink()
 
 
@@ -140,13 +139,13 @@ def test_a_link_in_a_circle_is_refused(tmp_path: Path) -> None:
     root = write(tmp_path / "app", "a.py")
     (root / "b").symlink_to("c")
     (root / "c").symlink_to("b")
-    assert refused(root).code == "E-IMAGE-LINK"
+    assert refused(root).code == "E-APP-LINK"
 
 
 def test_a_private_key_is_refused_unless_it_is_named(tmp_path: Path) -> None:
     root = write(tmp_path / "app", "a.py", **{"docs.md": KEY, "k.py": KEY, "deploy": "note\n" + KEY})
     error = refused(root)
-    assert (error.code, "`deploy`" in error.message) == ("E-IMAGE-SECRET", True)
+    assert (error.code, "`deploy`" in error.message) == ("E-APP-SECRET", True)
     assert "deploy" not in modules(root, exclude=["deploy"])
     assert added_entries([Added(source=root / "deploy", destination="/etc/key", mode=0o400)])[0].mode == 0o400
 
@@ -157,30 +156,30 @@ def test_names_that_images_cannot_have_are_refused(tmp_path: Path, name: str) ->
     (root / "pkg" / "x").rename(root / "pkg" / name)
     if name.startswith("."):
         assert f"pkg/{name}" not in modules(root), "dotfiles are left out"
-        with pytest.raises(ImageError) as caught:
+        with pytest.raises(ImageError) as found:
             added_entries([Added(source=root / "pkg", destination="/etc")])
-        assert caught.value.code == "E-IMAGE-FILE"
+        assert found.value.code == "E-IMAGE-FILE"
     else:
-        assert refused(root).code == "E-IMAGE-FILE"
+        assert refused(root).code == "E-APP-FILE"
 
 
 def test_a_socket_or_pipe_is_refused(tmp_path: Path) -> None:
     root = write(tmp_path / "app", "a.py")
     os.mkfifo(root / "pipe")
-    assert refused(root).code == "E-IMAGE-FILE"
+    assert refused(root).code == "E-APP-FILE"
 
 
 def test_a_file_that_changes_meanwhile_is_not_written(tmp_path: Path) -> None:
     root = write(tmp_path / "app", "a.py")
     entry = modules(root)["a.py"]
     (root / "a.py").write_text("later")
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(ShipError) as caught:
         list(entry.content())
-    assert caught.value.code == "E-IMAGE-CHANGED"
+    assert caught.value.code == "E-APP-CHANGED"
     (root / "a.py").unlink()
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(ShipError) as caught:
         list(entry.content())
-    assert caught.value.code == "E-IMAGE-FILE"
+    assert caught.value.code == "E-APP-FILE"
 
 
 @pytest.mark.parametrize(
@@ -315,9 +314,9 @@ def test_a_project_with_no_or_several_scripts_is_refused_with_their_names(
 
 @pytest.mark.parametrize("wheel", [{"requires_python": ">=3.13"}, {"tag": "py313-none-any"}])
 def test_a_project_for_another_python_is_refused(wheel: dict[str, str]) -> None:
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(ShipError) as caught:
         project(("x",), **wheel)
-    assert caught.value.code == "E-IMAGE-PROJECT-PYTHON"
+    assert caught.value.code == "E-APP-PYTHON"
 
 
 def test_a_project_that_compiles_is_refused_and_other_errors_of_builds_pass() -> None:
@@ -328,9 +327,9 @@ def test_a_project_that_compiles_is_refused_and_other_errors_of_builds_pass() ->
         return project_application(build, TARGET, "/app", (), name="demo")
 
     for code in ("E-BUILD-NATIVE", "E-BUILD-NOT-PURE"):
-        with pytest.raises(ImageError) as caught:
+        with pytest.raises(ShipError) as caught:
             fails(code)
-        assert (caught.value.code, caught.value.places) == ("E-IMAGE-NATIVE-PROJECT", ("x.c",))
+        assert (caught.value.code, caught.value.places) == ("E-APP-NATIVE", ("x.c",))
     with pytest.raises(BuildError):
         fails("E-BUILD-TIMEOUT")
 

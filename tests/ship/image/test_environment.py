@@ -17,8 +17,9 @@ from tests.support.wheels import wheel_files, zip_bytes
 
 from crossdock.build.pure import BuiltWheel
 from crossdock.errors import ImageError
+from crossdock.ship.entries import disk_file, made_file
 from crossdock.ship.image.application import project_application
-from crossdock.ship.image.entries import disk_file, made_file, merged, write_entries
+from crossdock.ship.image.entries import merged, write_entries
 from crossdock.ship.image.environment import environment_entries, image_layout
 from crossdock.ship.image.layer import LayerWriter
 from crossdock.target.names import parse_target
@@ -26,7 +27,7 @@ from crossdock.target.names import parse_target
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.entries import Entry
 
 HERE = parse_target(f"cp3{sys.version_info[1]}-linux-x86_64-glibc2.17")
 

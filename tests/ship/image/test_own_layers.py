@@ -14,9 +14,9 @@ from tests.support.wheels import make_wheel
 
 from crossdock.build.metadata import ProjectMetadata
 from crossdock.digest import Digest
+from crossdock.ship.bytecode import find_interpreter
+from crossdock.ship.entries import made_file
 from crossdock.ship.image.application import modules_application
-from crossdock.ship.image.bytecode import find_interpreter
-from crossdock.ship.image.entries import made_file
 from crossdock.ship.image.model import LayerKind, Origin
 from crossdock.ship.image.own_layers import (
     bytecode_layer,

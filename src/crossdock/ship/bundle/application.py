@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from crossdock.ship.bundle.layout import by_path
 from crossdock.ship.bundle.model import BundledPackage, BundleFile
-from crossdock.ship.image.entries import FILE_MODE, disk_file
-from crossdock.ship.image.sources import module_files
+from crossdock.ship.entries import FILE_MODE, disk_file
+from crossdock.ship.sources import module_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.entries import Entry
 
 
 def application_files(

@@ -51,7 +51,7 @@ def write_zip(path: Path, files: Iterable[BundleFile]) -> WrittenZip:
 
     Files only, no directories; no extra fields, no comments, no data descriptors; modes 0644 and 0755, made by unix.
     Raise `StoreError` (E-STORE-DAMAGED) if a wheel's bytes are not those that were verified, `ShipError`
-    (E-BUNDLE-CHANGED) if a file of the user's changed meanwhile, (E-SHIP-WRITE) for what the disk says.
+    (E-APP-CHANGED) if a file of the user's changed meanwhile, (E-SHIP-WRITE) for what the disk says.
     """
     ordered = sorted(files, key=lambda file: file.path.encode())
 
@@ -190,6 +190,6 @@ def _source(file: BundleFile) -> BlobSource:
 def _changed(file: BundleFile) -> ShipError:
     return ShipError(
         f"`{file.path}` changed while it was written into the zip",
-        code="E-BUNDLE-CHANGED",
+        code="E-APP-CHANGED",
         hint="run again when nothing else writes there",
     )

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossdock.errors import UsageError
-from crossdock.ship.image.entries import disk_file, merged
-from crossdock.ship.image.sources import added_directory, file_mode
+from crossdock.ship.entries import disk_file
+from crossdock.ship.image.entries import merged
+from crossdock.ship.sources import added_directory, file_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.entries import Entry
 
 #: The last `:/` begins DEST, so that a drive (`C:\\x:/etc/x`, `C:/x:/etc/x`) belongs to PATH.
 _WORDS = re.compile(r"(?P<source>.+):(?P<destination>/[^:]*)(:(?P<mode>[^:]*))?")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from crossdock.errors import BuildError, ImageError
-from crossdock.ship.image.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_file, merged
+from crossdock.errors import ImageError
+from crossdock.ship.application import Form, built_project, check_python
+from crossdock.ship.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_file
+from crossdock.ship.image.entries import merged
 from crossdock.ship.image.environment import SOURCES, image_layout
-from crossdock.ship.image.sources import module_files
+from crossdock.ship.sources import module_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
-    from crossdock.archive.wheel import Wheel
     from crossdock.build.metadata import ProjectMetadata
     from crossdock.build.pure import BuiltWheel
-    from crossdock.lock.model import LockedPackage
-    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.entries import Entry
     from crossdock.ship.installed import WheelFacts
     from crossdock.target.model import Target
 
@@ -28,17 +27,6 @@ _MAIN = "__main__.py"
 _USUAL = ("main.py", "app.py")
 
 _HOW = "say what starts: `-m MODULE` or `--entrypoint COMMAND`"
-#: Refusals of a build that mean: this is not pure Python.
-_NATIVE = frozenset({"E-BUILD-NATIVE", "E-BUILD-NOT-PURE"})
-
-
-class Form(StrEnum):
-    """The forms that a user's own code comes in."""
-
-    NONE = "none"
-    PROJECT = "project"
-    MODULES = "modules"
-    SCRIPT = "script"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +50,6 @@ class Application:
     def with_added(self, added: Iterable[Entry]) -> Application:
         """Return it with further files; raise `ImageError` if one falls on another."""
         return replace(self, entries=merged(self.entries, added))
-
-
-def form_of(path: Path | None, metadata: ProjectMetadata) -> Form:
-    """Tell what lies at `path`: a script, or a directory, whose pyproject.toml says `metadata`; None is nothing."""
-    if path is None:
-        return Form.NONE
-    if path.is_dir():
-        return Form.PROJECT if metadata.is_package else Form.MODULES
-    return Form.SCRIPT
 
 
 def no_application(prefix: str, start: Sequence[str]) -> Application:
@@ -170,9 +149,9 @@ def project_application(
     from crossdock.safepath import PathRules
     from crossdock.ship.installed import installed_files, wheel_facts
 
-    built = _built(build, name)
+    built = built_project(build, name)
     with Wheel.open(built.content, built.filename, rules=PathRules.POSIX) as wheel:
-        _check_python(wheel, target)
+        check_python(wheel, target)
         facts = wheel_facts(wheel)
         by_place = {(file.scheme, str(file.path)): file for file in wheel.files}
         by_hash = {file.sha256: file for file in wheel.files}
@@ -200,45 +179,6 @@ def project_application(
     )
 
 
-def _built(build: Callable[[], BuiltWheel], name: str) -> BuiltWheel:
-    try:
-        return build()
-    except BuildError as error:
-        if error.code not in _NATIVE:
-            raise
-        raise ImageError(
-            f"`{name or 'the project'}` compiles code: a wheel built on this machine is not for the target",
-            code="E-IMAGE-NATIVE-PROJECT",
-            places=error.places,
-            hint="cross-building is switched off: allow it, or build its wheel for each target elsewhere",
-        ) from error
-
-
-def _check_python(wheel: Wheel, target: Target) -> None:
-    """Refuse a wheel that the target's Python would not take: built for another, or by its Requires-Python."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    from crossdock.target.tags import tag_ranks
-
-    python = target.python
-    reason = ""
-    if not wheel.tags & tag_ranks(target).keys():
-        reason = f"its tags are {', '.join(sorted(map(str, wheel.tags)))}"
-    try:
-        wanted = SpecifierSet(wheel.requires_python or "")
-    except InvalidSpecifier:
-        wanted = SpecifierSet()
-    patches = [python.patch] if python.patch is not None else range(100)
-    if not any(wanted.contains(f"{python.short}.{patch}", prereleases=True) for patch in patches):
-        reason = f"it requires Python {wheel.requires_python}"
-    if reason:
-        raise ImageError(
-            f"`{wheel.name}` is not for Python {python.short}: {reason}",
-            code="E-IMAGE-PROJECT-PYTHON",
-            hint="choose the Python of the targets by `--python`",
-        )
-
-
 def _start_of_project(facts: WheelFacts, prefix: str) -> tuple[str, ...]:
     from packaging.utils import canonicalize_name
 
@@ -258,17 +198,3 @@ def _start_of_project(facts: WheelFacts, prefix: str) -> tuple[str, ...]:
         places=scripts[:20],
         hint=f"{_HOW}, or the key `script` of [tool.crossdock.image]" if scripts else _HOW,
     )
-
-
-def is_project_itself(package: LockedPackage, lock_directory: Path | None, project: Path) -> bool:
-    """Tell whether a lock's package is the project at `project`, which an image gets as its application.
-
-    Locks of projects name it as the directory `.`, editable or not; its version may be absent.
-    """
-    directory = package.directory
-    if directory is None or lock_directory is None:
-        return False
-    place = lock_directory / directory.path
-    if directory.subdirectory:
-        place /= directory.subdirectory
-    return place.resolve() == project.resolve()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.errors import ImageError
-from crossdock.ship.image.entries import made_file, made_link
+from crossdock.ship.entries import made_file, made_link
 from crossdock.ship.installed import Layout
 from crossdock.target.model import Implementation
 
 if TYPE_CHECKING:
-    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.entries import Entry
     from crossdock.target.model import Python, Target
 
 #: Below the prefix: the user's own modules, where they are not a wheel.

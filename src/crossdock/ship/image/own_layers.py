@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.digest import Digest
-from crossdock.ship.image.bytecode import Modules, bytecode, bytecode_key
-from crossdock.ship.image.entries import entries_key, write_entries
+from crossdock.ship.bytecode import Modules, bytecode, bytecode_key
+from crossdock.ship.entries import entries_key
+from crossdock.ship.image.entries import write_entries
 from crossdock.ship.image.environment import SOURCES, image_layout
 from crossdock.ship.image.kept_layers import LayerName, find_layer, make_layer
 from crossdock.ship.image.layer import LayerWriter
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.archive.tarwrite import Sink
+    from crossdock.ship.bytecode import Interpreter
+    from crossdock.ship.entries import Entry
     from crossdock.ship.image.application import Application
-    from crossdock.ship.image.bytecode import Interpreter
-    from crossdock.ship.image.entries import Entry
     from crossdock.ship.image.layer import WrittenLayer
     from crossdock.ship.image.model import Layer
     from crossdock.store import Store

@@ -25,7 +25,7 @@ from crossdock.ship.image.model import Attachment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.entries import Entry
     from crossdock.ship.image.wheel_layer import WheelSource
     from crossdock.ship.installed import InstalledFile
     from crossdock.ship.read import ReadWheel

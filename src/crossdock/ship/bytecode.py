@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.digest import Digest
-from crossdock.errors import ImageError
+from crossdock.errors import ShipError
 from crossdock.oci.blob import FileSource
-from crossdock.ship.image.entries import FILE_MODE, Entry
+from crossdock.ship.entries import FILE_MODE, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,7 +75,7 @@ class Bytecode:
 def find_interpreter(candidates: Iterable[str], python: Python) -> Interpreter:
     """Return the first of `candidates` (paths) that is of the target's minor version and kind.
 
-    Raise `ImageError` (E-IMAGE-BYTECODE-PYTHON) if none is: bytecode of another minor version is of no use.
+    Raise `ShipError` (E-BYTECODE-PYTHON) if none is: bytecode of another minor version is of no use.
     """
     for path in dict.fromkeys(candidates):
         words = _ask(path)
@@ -91,9 +91,9 @@ def find_interpreter(candidates: Iterable[str], python: Python) -> Interpreter:
         ):
             return Interpreter(path=path, version=version, cache_tag=cache_tag, magic=magic)
     kind = ", free-threaded" if python.free_threaded else ""
-    raise ImageError(
+    raise ShipError(
         f"no {python.implementation} {python.short}{kind} on this machine to compile modules with",
-        code="E-IMAGE-BYTECODE-PYTHON",
+        code="E-BYTECODE-PYTHON",
         hint=f"put a `python{python.short}` on the PATH, or leave `--bytecode` out",
     )
 
@@ -254,17 +254,17 @@ def _run(interpreter: Interpreter, batch: Sequence[tuple[str, bytes]]) -> list[_
                 timeout=_TIMEOUT,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ImageError(
+            raise ShipError(
                 f"`{interpreter.path}` could not compile modules: {error}",
-                code="E-IMAGE-BYTECODE",
+                code="E-BYTECODE",
                 hint="leave `--bytecode` out",
             ) from error
     answers = list(_answers(batch, done.stdout))
     if done.returncode or len(answers) != len(batch):
         at = batch[len(answers)][0] if len(answers) < len(batch) else batch[-1][0]
-        raise ImageError(
+        raise ShipError(
             f"the interpreter that compiles modules ended at `{at}`",
-            code="E-IMAGE-BYTECODE",
+            code="E-BYTECODE",
             places=done.stderr.decode(errors="replace").strip().splitlines()[-5:],
             hint="leave `--bytecode` out",
         )

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.build.tree import OUTPUT_MARKS
-from crossdock.errors import ImageError
+from crossdock.errors import ShipError
 from crossdock.safepath import show
-from crossdock.ship.image.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_link, unreadable
+from crossdock.ship.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_link, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from crossdock.ship.image.entries import Entry
+    from crossdock.ship.entries import Entry
 
 _CACHES = frozenset({"__pycache__", "node_modules"})
 _CACHE_SUFFIXES = (".pyc", ".pyo", ".egg-info")
@@ -88,9 +88,9 @@ def _files(
             look = None if keys or path.endswith(_MAY_SPEAK_OF_KEYS) else _no_key(path)
             found[path] = disk_file(inside, place, mode=file_mode(place) if mode is None else mode, look=look)
         else:
-            raise ImageError(
+            raise ShipError(
                 f"`{show(path)}` is no file, directory or link",
-                code="E-IMAGE-FILE",
+                code="E-APP-FILE",
                 hint="leave it out by `exclude`",
             )
     _check_links(found)
@@ -118,9 +118,9 @@ def _link(place: Path, path: str, root: Path) -> str:
     target = Path(os.path.realpath(place))
     if not target.is_relative_to(root) or not target.exists():
         where = "to nothing" if target.is_relative_to(root) else "out of the directory"
-        raise ImageError(
+        raise ShipError(
             f"the link `{show(path)}` leads {where}",
-            code="E-IMAGE-LINK",
+            code="E-APP-LINK",
             hint="put a copy in its place, or leave it out by `exclude`",
         )
     return Path(os.path.relpath(target, os.path.realpath(place.parent))).as_posix()
@@ -139,9 +139,9 @@ def _check_links(found: dict[str, Entry]) -> None:
             target = os.path.normpath(f"{path.rpartition('/')[0]}/{entry.link}".lstrip("/"))
             target = "" if target == "." else target.replace(os.sep, "/")
             if target not in found and target not in directories:
-                raise ImageError(
+                raise ShipError(
                     f"the link `{show(path)}` leads to `{show(target)}`, which is left out",
-                    code="E-IMAGE-LINK",
+                    code="E-APP-LINK",
                     hint="put a copy in its place, or leave the link out by `exclude`",
                 )
 
@@ -149,9 +149,9 @@ def _check_links(found: dict[str, Entry]) -> None:
 def _no_key(path: str) -> Callable[[bytes], None]:
     def look(content: bytes) -> None:
         if _PRIVATE_KEY.search(content):
-            raise ImageError(
+            raise ShipError(
                 f"`{show(path)}` holds a private key",
-                code="E-IMAGE-SECRET",
+                code="E-APP-SECRET",
                 hint="move it away, leave it out by `exclude`, or say that you mean it by `--add`",
             )
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.target.pythons import interpreters
 
-from crossdock.errors import ImageError
-from crossdock.ship.image import bytecode as module
-from crossdock.ship.image.bytecode import (
+from crossdock.errors import ShipError
+from crossdock.ship import bytecode as module
+from crossdock.ship.bytecode import (
     Bytecode,
     Interpreter,
     Modules,
@@ -25,7 +25,7 @@ from crossdock.ship.image.bytecode import (
     bytecode_key,
     find_interpreter,
 )
-from crossdock.ship.image.compile_script import encoded
+from crossdock.ship.compile_script import encoded
 from crossdock.store import Store
 from crossdock.target.model import Implementation, Python
 
@@ -59,7 +59,7 @@ def python_of(minor: int) -> Interpreter:
     named = [path for path in pythons() if path == sys.executable or f"3.{minor}" in path]
     try:
         return find_interpreter(named, Python(minor=minor))
-    except ImageError:
+    except ShipError:
         pytest.skip(f"no Python 3.{minor} on this machine")
 
 
@@ -198,9 +198,9 @@ def test_only_a_python_of_the_very_kind_will_do(tmp_path: Path) -> None:
         Python(minor=minor, free_threaded=True),
         Python(minor=minor, implementation=Implementation.PYPY),
     ):
-        with pytest.raises(ImageError) as caught:
+        with pytest.raises(ShipError) as caught:
             find_interpreter([sys.executable], python)
-        assert caught.value.code == "E-IMAGE-BYTECODE-PYTHON"
+        assert caught.value.code == "E-BYTECODE-PYTHON"
         assert python.short in caught.value.message
 
 
@@ -209,7 +209,7 @@ def test_an_interpreter_that_dies_is_named_with_the_module(store: Store, tmp_pat
     broken.write_text("#!/bin/sh\necho boom >&2\nexit 3\n")
     broken.chmod(0o755)
     interpreter = Interpreter(path=str(broken), version="3.12.1final0", cache_tag="x", magic="00")
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(ShipError) as caught:
         compiled(store, interpreter, SOURCES[:2], "x")
-    assert (caught.value.code, caught.value.places) == ("E-IMAGE-BYTECODE", ("boom",))
+    assert (caught.value.code, caught.value.places) == ("E-BYTECODE", ("boom",))
     assert "m0.py" in caught.value.message
