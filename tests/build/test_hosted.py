@@ -20,6 +20,8 @@ from crossdock.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from crossdock.build.pure import BuiltWheel
+
 #: Each is what a backend does when it is asked for its requirements, before uv installs them from outside.
 ATTACKS = {
     "the interpreter is another program": """
@@ -58,6 +60,11 @@ def tools(place: Path) -> BuildTools:
     return BuildTools(uv=uv.find_uv_bin(), uv_arguments=("--no-index",), uv_environ=environ)
 
 
+def build(path: Path, place: Path) -> BuiltWheel:
+    opened = Sdist.open(path.read_bytes(), path.name)
+    return build_pure_sdist(opened, tools(place), python=sys.executable, log=place / "log")
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_backend_cannot_change_what_uv_runs_outside(tmp_path: Path, attack: str) -> None:
     if sandbox_kind() == "none":
@@ -72,7 +79,7 @@ def test_a_backend_cannot_change_what_uv_runs_outside(tmp_path: Path, attack: st
     files["backend/backend.py"] = text.replace(asked, f"{body.strip()}\n    return ['setuptools']", 1)
     path = make_sdist(tmp_path, "demo", files=files)
     with pytest.raises(BuildError) as caught:
-        build_pure_sdist(Sdist.open(path.read_bytes(), path.name), tools(tmp_path), python=sys.executable)
+        build(path, tmp_path)
     assert list(directory.iterdir()) == []
     # It failed where it tried, not at what uv found.
     assert caught.value.code == "E-BUILD-BACKEND", caught.value
@@ -95,5 +102,32 @@ def test_a_wheel_is_not_taken_from_where_a_link_leads(tmp_path: Path) -> None:
         files["backend/backend.py"] = text.replace("return []", asked, 1)
         path = make_sdist(tmp_path, "demo", files=files)
         with pytest.raises(BuildError) as caught:
-            build_pure_sdist(Sdist.open(path.read_bytes(), path.name), tools(tmp_path), python=sys.executable)
+            build(path, tmp_path)
         assert (caught.value.code, "made no wheel" in caught.value.message) == ("E-BUILD-BACKEND", True)
+
+
+#: What a backend may leave at the place of a log in its directory, before its next hook prints.
+LOGS = {"a link": "place.symlink_to({victim!r})", "a pipe": "os.mkfifo(place)"}
+
+
+@pytest.mark.parametrize("kind", LOGS)
+def test_the_log_of_a_build_is_not_the_builds_to_replace(tmp_path: Path, kind: str) -> None:
+    """Neither is what it prints written where a link of it leads, nor is what lies there shown."""
+    victim = tmp_path / "victim"
+    victim.write_text("the user's own\n")
+    files = sources("demo", body="print('said inside'); raise SystemExit(1)")
+    asked = f"""import pathlib
+    for name in ("build.log", "log"):
+        place = pathlib.Path(os.environ["HOME"]).parent / name
+        place.unlink(missing_ok=True)
+        {LOGS[kind].format(victim=str(victim))}
+    return []"""
+    files["backend/backend.py"] = str(files["backend/backend.py"]).replace("return []", asked, 1)
+    path = make_sdist(tmp_path, "demo", files=files)
+    with pytest.raises(BuildError) as caught:
+        build(path, tmp_path)
+    assert victim.read_text() == "the user's own\n"
+    assert "said inside" in caught.value.places
+    assert "the user's own" not in caught.value.places
+    assert str(tmp_path / "log") in (caught.value.hint or "")
+    assert "said inside" in (tmp_path / "log").read_text()

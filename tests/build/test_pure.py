@@ -44,7 +44,8 @@ def tools(tmp_path: Path) -> BuildTools:
 
 
 def build(path: Path, tools: BuildTools) -> BuiltWheel:
-    return build_pure_sdist(Sdist.open(path.read_bytes(), path.name), tools, python=sys.executable)
+    opened = Sdist.open(path.read_bytes(), path.name)
+    return build_pure_sdist(opened, tools, python=sys.executable, log=path.with_suffix(".log"))
 
 
 def refused(path: Path, tools: BuildTools) -> BuildError:
@@ -213,11 +214,11 @@ def test_a_source_tree_is_built_from_a_copy(tmp_path: Path, tools: BuildTools) -
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content if isinstance(content, str) else content.decode())
     before = sorted(path.name for path in tree.rglob("*"))
-    built = build_pure_directory(tree, tools, python=sys.executable)
+    built = build_pure_directory(tree, tools, python=sys.executable, log=tmp_path / "log")
     assert built.filename == "demo-1.0-py3-none-any.whl"
     assert sorted(path.name for path in tree.rglob("*")) == before
     with pytest.raises(BuildError) as caught:
-        build_pure_directory(tmp_path / "nowhere", tools, python=sys.executable)
+        build_pure_directory(tmp_path / "nowhere", tools, python=sys.executable, log=tmp_path / "log")
     assert caught.value.code == "E-BUILD-NO-SOURCE"
 
 

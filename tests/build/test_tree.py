@@ -116,7 +116,7 @@ def test_a_tree_that_compiles_is_refused_before_its_code_runs(
     pyproject = '[build-system]\nrequires = []\nbuild-backend = "setuptools.build_meta"\n'
     write(tree, {"pyproject.toml": pyproject})
     with pytest.raises(BuildError) as caught:
-        build_pure_directory(tree, tools, python=sys.executable)
+        build_pure_directory(tree, tools, python=sys.executable, log=tmp_path / "log")
     assert caught.value.code == "E-BUILD-NATIVE"
     assert builds == []
 
@@ -146,7 +146,10 @@ def test_the_directorys_name_is_not_in_the_wheel(tmp_path: Path, tools: BuildToo
     body = "EXTRA['where.py'] = os.path.basename(os.getcwd()).encode()"
     made = [
         build_pure_directory(
-            write(tmp_path / name, sources("demo", body=body)), tools, python=sys.executable
+            write(tmp_path / name, sources("demo", body=body)),
+            tools,
+            python=sys.executable,
+            log=tmp_path / "log",
         ).sha256
         for name in ("one", "two")
     ]

@@ -205,13 +205,9 @@ def log_tail(log: Path, lines: int = LOG_LINES) -> list[str]:
 
 def log_text(log: Path, size: int = _TAIL) -> str:
     """Return the end of a build's output, at most `size` bytes."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - size))
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
+    from crossdock.build.sandbox.logfile import read_log
+
+    return read_log(log, size).decode("utf-8", "replace")
 
 
 class _Runner:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from crossdock import __version__
@@ -9,6 +12,7 @@ from crossdock.build.pure import BuiltWheel, Locked, build_pure_directory, build
 from crossdock.digest import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from crossdock.build.backend import BuildTools
@@ -40,7 +44,10 @@ def sdist(
         return known
     with store.locked(f"build-{digest.hex}"):
         # Another process may have built it while we waited.
-        built = _known(store, key) or _build(blob, filename, tools, python=python, locked=locked)
+        built = _known(store, key)
+        if built is None:
+            with _log(store, filename, key) as log:
+                built = _build(blob, filename, tools, python=python, log=log, locked=locked)
         _keep(store, key, built)
     return built
 
@@ -53,12 +60,32 @@ def _known(store: Store, key: str) -> BuiltWheel | None:
     return None if wheel is None else BuiltWheel(filename=known[0], content=wheel.read_bytes())
 
 
-def _build(blob: Path, filename: str, tools: BuildTools, *, python: str, locked: Locked | None) -> BuiltWheel:
+@contextmanager
+def _log(store: Store, what: str, key: str) -> Iterator[Path]:
+    """Give the place of an empty log; it stays, if not empty, and not with a temporary store after a build that is well."""
+    from crossdock.store.logs import log_directory  # only for what is not built yet
+
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", what)[:100]
+    log = log_directory(store) / f"{name}-{Digest.of(key.encode()).hex[:10]}.log"
+    log.write_bytes(b"")
+    try:
+        yield log
+    except BaseException:
+        if not log.stat().st_size:
+            log.unlink()
+        raise
+    if store.temporary:
+        shutil.rmtree(log.parent, ignore_errors=True)
+
+
+def _build(
+    blob: Path, filename: str, tools: BuildTools, *, python: str, log: Path, locked: Locked | None
+) -> BuiltWheel:
     from crossdock.archive.sdist import Sdist  # only for what is not built yet
     from crossdock.store.mapped import mapped
 
     sdist = Sdist.open(mapped(blob), filename, source_tree=locked is not None and locked.is_tree)
-    return build_pure_sdist(sdist, tools, python=python, locked=locked)
+    return build_pure_sdist(sdist, tools, python=python, log=log, locked=locked)
 
 
 def directory(
@@ -77,8 +104,10 @@ def directory(
     from crossdock.build.tree import source_tree, tree_digest
 
     digest = tree_digest(source_tree(path), path)
+    what = path.resolve().name
     if digest is None:
-        return build_pure_directory(path, tools, python=python, locked=locked)
+        with _log(store, what, str(path)) as log:
+            return build_pure_directory(path, tools, python=python, log=log, locked=locked)
     key = f"{_FORM} {__version__} tree {digest} {version} {python} {tools.source_date_epoch} {locked}"
     known = _known(store, key)
     if known is not None:
@@ -86,7 +115,8 @@ def directory(
     with store.locked(f"build-{digest.hex}"):
         built = _known(store, key)
         if built is None:
-            built = build_pure_directory(path, tools, python=python, locked=locked)
+            with _log(store, what, key) as log:
+                built = build_pure_directory(path, tools, python=python, log=log, locked=locked)
             if tree_digest(source_tree(path), path) == digest:  # else somebody wrote into it meanwhile
                 _keep(store, key, built)
     return built

@@ -20,14 +20,16 @@ _SECONDS = 600
 _BUILD, _TOOLS = "/build", "/tools"
 
 
-def build_wheel(source: Path, work: Path, tools: BuildTools, *, python: str, trusted: bool = False) -> Path:
+def build_wheel(
+    source: Path, work: Path, tools: BuildTools, *, python: str, log: Path, trusted: bool = False
+) -> Path:
     """Build the project in `source`, which lies below `work`, and return its wheel, in a directory below `work`.
 
-    `python` is the host interpreter that runs the backend. `trusted` says that the code is the user's own: where no
+    `python` is the host interpreter that runs the backend. `log` takes its output, and lies outside `work`, in which all
+    is the backend's to replace, by a link for one. `trusted` says that the code is the user's own: where no
     sandbox can be made it runs without one, and a warning tells so. Raises `BuildError` with the end of the log.
     """
     system = build_system(source)
-    log = work / "build.log"
     home, temporary, programs = work / "home", work / "tmp", work / "tools"
     for folder in (home, temporary):
         folder.mkdir()

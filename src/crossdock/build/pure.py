@@ -42,11 +42,12 @@ class Locked(NamedTuple):
 
 
 def build_pure_sdist(
-    sdist: Sdist, tools: BuildTools, *, python: str, locked: Locked | None = None
+    sdist: Sdist, tools: BuildTools, *, python: str, log: Path, locked: Locked | None = None
 ) -> BuiltWheel:
     """Build an opened source distribution; raise `BuildError` if it is native or does not build.
 
-    It must come out as `locked` says, by default as the source distribution's own name and version.
+    It must come out as `locked` says, by default as the source distribution's own name and version. `log` takes the
+    backend's output.
 
     It is refused before its code runs if its sources say that it compiles something, and after if the
     wheel holds a binary or is tagged for a platform: a host binary never goes on.
@@ -63,11 +64,11 @@ def build_pure_sdist(
         locked = locked or Locked(sdist.name, str(sdist.version))
         source = work / f"{locked.name}-{locked.version or 'source'}"
         extract(sdist, source)
-        return _build(source, work, tools, python=python, what=sdist.filename, locked=locked)
+        return _build(source, work, tools, python=python, log=log, what=sdist.filename, locked=locked)
 
 
 def build_pure_directory(
-    directory: Path, tools: BuildTools, *, python: str, locked: Locked | None = None
+    directory: Path, tools: BuildTools, *, python: str, log: Path, locked: Locked | None = None
 ) -> BuiltWheel:
     """Build a source tree on this disk, from a copy, under the same rules."""
     from crossdock.build.tree import copy_tree, native_reasons, source_tree
@@ -88,7 +89,7 @@ def build_pure_directory(
         # Not the directory's own name: that is the host's, and a setup.py may ask for it.
         source = work / "source"
         copy_tree(files, source)
-        return _build(source, work, tools, python=python, what=what, locked=locked, trusted=True)
+        return _build(source, work, tools, python=python, log=log, what=what, locked=locked, trusted=True)
 
 
 def _build(
@@ -97,6 +98,7 @@ def _build(
     tools: BuildTools,
     *,
     python: str,
+    log: Path,
     what: str,
     locked: Locked | None,
     trusted: bool = False,
@@ -105,7 +107,7 @@ def _build(
     from crossdock.safepath import PathRules
 
     project = source if locked is None else project_in(source, what, locked.name, locked.subdirectory)
-    path = build_wheel(project, work, tools, python=python, trusted=trusted)
+    path = build_wheel(project, work, tools, python=python, log=log, trusted=trusted)
     wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
     if locked is not None:
         prove_same_project(wheel, what, locked.name, locked.version)

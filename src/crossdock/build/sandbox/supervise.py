@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from crossdock.build.sandbox import watch
+from crossdock.build.sandbox.logfile import open_log
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def supervise(job: Job) -> int | None:
         for end in (job.status, job.gate):
             if end is not None:
                 stack.callback(os.close, end)
-        log = stack.enter_context(job.log.open("ab", buffering=0))
+        log = stack.enter_context(open_log(job.log))
         try:
             process = subprocess.Popen(
                 list(job.command),

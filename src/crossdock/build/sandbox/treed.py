@@ -6,6 +6,7 @@ import os
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from crossdock.build.sandbox.logfile import read_log
 from crossdock.build.sandbox.model import Limits, Mount, Sandbox
 from crossdock.build.sandbox.places import place_of
 from crossdock.build.sandbox.plan import steps
@@ -92,9 +93,7 @@ class Treed(Sandbox):
         )
 
     def _last_line(self, log: Path) -> str:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4096))
-            lines = file.read().decode("utf-8", "replace").splitlines()
+        lines = read_log(log, 4096).decode("utf-8", "replace").splitlines()
         return next((line for line in reversed(lines) if line.startswith(self.prefix)), "")
 
     def trouble(self) -> str | None:

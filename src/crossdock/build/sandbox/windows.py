@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from typing import TYPE_CHECKING
 
+from crossdock.build.sandbox.logfile import open_log
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def run_plainly(job: Job) -> int:
     """Run `job` and return its exit status; its processes are ended when its time is over."""
-    with job.log.open("ab", buffering=0) as log:
+    with open_log(job.log) as log:
         process = subprocess.Popen(
             list(job.command),
             env=dict(job.environ),
