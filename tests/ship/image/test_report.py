@@ -11,9 +11,10 @@ from tests.support.images import make_image, make_layer
 
 from crossdock.ship.image.model import Layer, LayerKind, Origin
 from crossdock.ship.image.report import report_html, report_text
-from crossdock.ship.image.report_compare import Change, compare, human_size, totals
+from crossdock.ship.image.report_compare import Change, compare, totals
 from crossdock.ship.image.report_map import regions
-from crossdock.ship.image.report_treemap import Rect, squarify
+from crossdock.ship.report.treemap import Rect, squarify
+from crossdock.ship.report.words import human_size
 
 BASE = make_layer("", 30_000_000, kind=LayerKind.BASE, origin=Origin.BASE)
 NUMPY = make_layer("numpy 2.4.2", 15_000_000, ("numpy", "2.4.2", 14_900_000))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.ship.image.model import LayerKind
-from crossdock.ship.image.report_compare import Change, compare, human_size, layers_size, of_kind, totals
+from crossdock.ship.image.report_compare import Change, compare, layers_size, of_kind, totals
+from crossdock.ship.report.words import bar, cut, human_size, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 _MOST_NAMED = 6
 _MOST_CHANGES = 8
 _NARROWEST = 40
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 _KINDS = {LayerKind.WHEELS: "packages"}
 
 
@@ -47,21 +47,21 @@ def report_text(
     if len(image.platforms) > 1:
         total = totals(image)
         stored, shared = human_size(total.stored), human_size(total.shared)
-        blocks.append(_cut(f"together  {stored} in the registry, {shared} shared by the platforms", width))
+        blocks.append(cut(f"together  {stored} in the registry, {shared} shared by the platforms", width))
     return "\n\n".join(blocks) + "\n"
 
 
 def _platform(one: PlatformImage, found: Comparison | None, width: int) -> Iterator[str]:
     total = layers_size(one.layers)
     yield f"{one.platform}  {human_size(total)} in {len(one.layers)} layers"
-    bar = width - 2 - 12 - 11 - 12
+    room = width - 2 - 12 - 11 - 12
     for kind in LayerKind:
         layers = of_kind(one.layers, kind)
         if layers:
             size = layers_size(layers)
             counted = f"{len(layers)} layer{'s' if len(layers) > 1 else ''}"
             yield (
-                f"  {_KINDS.get(kind, kind):<11} {human_size(size):>10} {_bar(size, total, bar)} {counted}"
+                f"  {_KINDS.get(kind, kind):<11} {human_size(size):>10} {bar(size, total, room)} {counted}"
             )
     largest = sorted(
         (part for layer in one.layers for part in layer.slices),
@@ -69,7 +69,7 @@ def _platform(one: PlatformImage, found: Comparison | None, width: int) -> Itera
     )
     named = [f"{part.name} {human_size(part.compressed)}" for part in largest[:_MOST_NAMED]]
     if named:
-        yield from _wrapped("largest", named, width)
+        yield from wrapped("largest", named, width)
     if found is not None:
         yield from _changes(found, width)
 
@@ -78,12 +78,12 @@ def _changes(found: Comparison, width: int) -> Iterator[str]:
     counted = ", ".join(
         f"{found.count(change)} {change}" for change in Change if change is Change.SAME or found.count(change)
     )
-    yield _cut(f"  to pull     {human_size(found.pull)} after the previous image (layers: {counted})", width)
+    yield cut(f"  to pull     {human_size(found.pull)} after the previous image (layers: {counted})", width)
     named = [_package(one) for one in found.packages[:_MOST_CHANGES]]
     if len(found.packages) > _MOST_CHANGES:
         named.append(f"{len(found.packages) - _MOST_CHANGES} more")
     if named:
-        yield from _wrapped("changed", named, width)
+        yield from wrapped("changed", named, width)
 
 
 def _package(one: PackageChange) -> str:
@@ -92,32 +92,3 @@ def _package(one: PackageChange) -> str:
     if not one.now:
         return f"{one.name} {one.before} removed"
     return f"{one.name} {one.before} -> {one.now}"
-
-
-def _bar(size: int, total: int, width: int) -> str:
-    """Return a bar in eighths of a character, padded; what is there at all is seen."""
-    eighths = max(size * width * 8 // total, 1) if total else 0
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
-
-
-def _wrapped(title: str, words: Sequence[str], width: int) -> Iterator[str]:
-    """Give the words in lines, none of them broken in two, under a title at the side."""
-    indent = 14
-    line, lead = "", f"  {title:<{indent - 2}}"
-    for at, word in enumerate(words):
-        last = at == len(words) - 1
-        text = _plain(word) + ("" if last else ",")
-        if line and indent + len(line) + 1 + len(text) > width:
-            yield _cut(lead + line, width)
-            line, lead = "", " " * indent
-        line = f"{line} {text}" if line else text
-    yield _cut(lead + line, width)
-
-
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else f"{line[: width - 1]}…"
-
-
-def _plain(text: str) -> str:
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -125,16 +125,6 @@ def of_kind(layers: Sequence[Layer], kind: LayerKind) -> list[Layer]:
     return [layer for layer in layers if layer.kind is kind]
 
 
-def human_size(count: int) -> str:
-    """Return a number of bytes in words, with binary prefixes: `2.1 MiB`."""
-    if count < 1024:  # noqa: PLR2004 - 2 ** 10
-        return f"{count} B"
-    size, units = count / 1024, ["KiB", "MiB", "GiB"]
-    while size >= 1023.95 and len(units) > 1:  # noqa: PLR2004 - what would be written as 1024.0
-        size, units = size / 1024, units[1:]
-    return f"{size:.1f} {units[0]}"
-
-
 def _pairs(now: Sequence[Layer], previous: Sequence[Layer]) -> list[Layer | None]:
     """Return for each layer the one it was before: of the same digest, else a common package, else the name."""
     free = dict(zip(layer_names(previous), previous, strict=True))

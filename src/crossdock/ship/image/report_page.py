@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from html import escape
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from crossdock.ship.image.model import LayerKind, Origin
 from crossdock.ship.image.report_compare import (
     Change,
     compare,
-    human_size,
     layer_names,
     layers_size,
     of_kind,
     totals,
 )
 from crossdock.ship.image.report_map import draw, fill
+from crossdock.ship.report.drawing import swatch
+from crossdock.ship.report.page import document, figures
+from crossdock.ship.report.words import counted, human_size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -50,8 +49,6 @@ _LEGEND = {
 
 def page(image: Image, previous: Mapping[str, Sequence[Layer]] | None) -> str:
     """Return the page: an overview, then for each platform the picture, what changed, and all layers."""
-    css = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
-    allowed = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     name = image.annotations.get("org.opencontainers.image.title") or "Image"
     version = image.annotations.get("org.opencontainers.image.version", "")
     title = f"{name} {version}".strip()
@@ -60,34 +57,18 @@ def page(image: Image, previous: Mapping[str, Sequence[Layer]] | None) -> str:
         for one in image.platforms
         if previous and str(one.platform) in previous
     }
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{allowed}'\">",
-            f"<title>{escape(title)}: where the bytes are</title>",
-            f"<style>{css}</style>",
-            "</head>",
-            "<body>",
-            "<header>",
+    return document(
+        f"{title}: where the bytes are",
+        header=[
             f"<h1>{escape(title)}</h1>",
             f'<p class="soft"><code>{escape(str(image.descriptor.digest))}</code></p>',
-            "</header>",
-            "<main>",
+        ],
+        main=[
             *_figures(image, compared),
             *(line for one in image.platforms for line in _platform(image, one, compared)),
-            "</main>",
-            (
-                "<footer>Sizes are those of the compressed layers, as a registry keeps and a client pulls them. "
-                "Areas in the pictures are to each other as these sizes are.</footer>"
-            ),
-            "</body>",
-            "</html>",
-            "",
-        ]
+        ],
+        footer="Sizes are those of the compressed layers, as a registry keeps and a client pulls them. "
+        "Areas in the pictures are to each other as these sizes are.",
     )
 
 
@@ -111,11 +92,7 @@ def _figures(image: Image, compared: Mapping[str, Comparison]) -> list[str]:
             cards.append(
                 (f"To update {one.platform}", human_size(found.pull), f"to pull, of {human_size(size)}")
             )
-    rows = (
-        f"<div><dt>{escape(what)}</dt><dd><strong>{escape(figure)}</strong><span>{escape(note)}</span></dd></div>"
-        for what, figure, note in cards
-    )
-    return ['<dl class="figures">', *rows, "</dl>"]
+    return figures(cards)
 
 
 def _platform(image: Image, one: PlatformImage, compared: Mapping[str, Comparison]) -> list[str]:
@@ -136,7 +113,7 @@ def _platform(image: Image, one: PlatformImage, compared: Mapping[str, Compariso
         "<section>",
         f"<h2>{escape(name)}</h2>",
         (
-            f'<p class="soft">{size} in {_count(len(one.layers), "layer")}, {_count(packages, "package")}'
+            f'<p class="soft">{size} in {counted(len(one.layers), "layer")}, {counted(packages, "package")}'
             f"{_on(one)}</p>"
         ),
         *_legend(one.layers, fresh),
@@ -169,7 +146,7 @@ def _legend(layers: Sequence[Layer], fresh: Collection[Digest]) -> list[str]:
     for layer in layers:
         sizes.setdefault(fill(layer), []).append(layer)
     rows = [
-        f"<li>{_swatch(css)}{words} <b>{human_size(layers_size(sizes[css]))}</b></li>"
+        f"<li>{swatch(css)}{words} <b>{human_size(layers_size(sizes[css]))}</b></li>"
         for css, words in _LEGEND.items()
         if css in sizes
     ]
@@ -177,10 +154,6 @@ def _legend(layers: Sequence[Layer], fresh: Collection[Digest]) -> list[str]:
         mark = '<svg viewBox="0 0 14 14" aria-hidden="true"><rect class="fresh" x="2" y="2" width="10" height="10"/></svg>'
         rows.append(f"<li>{mark}not in the previous image</li>")
     return ['<ul class="legend">', *rows, "</ul>"]
-
-
-def _swatch(css: str) -> str:
-    return f'<svg viewBox="0 0 14 14" aria-hidden="true"><rect class="{css}" width="14" height="14" rx="3"/></svg>'
 
 
 def _changes(found: Comparison) -> list[str]:
@@ -239,7 +212,7 @@ def _layers(layers: Sequence[Layer], fresh: Collection[Digest], elsewhere: Colle
         for name, layer in zip(layer_names(layers), layers, strict=True)
     )
     return [
-        f"<details><summary>All {_count(len(layers), 'layer')}, from the lowest</summary>",
+        f"<details><summary>All {counted(len(layers), 'layer')}, from the lowest</summary>",
         '<table class="layers">',
         (
             '<thead><tr><th>layer</th><th class="number">size</th><th>packages</th><th>where from</th>'
@@ -260,7 +233,7 @@ def _layer_row(name: str, layer: Layer, fresh: Collection[Digest], elsewhere: Co
     )
     new = ' <span class="note">new</span>' if layer.descriptor.digest in fresh else ""
     return (
-        f'<tr><td><span class="chip">{_swatch(fill(layer))}<span>{escape(name)}{new}</span></span></td>'
+        f'<tr><td><span class="chip">{swatch(fill(layer))}<span>{escape(name)}{new}</span></span></td>'
         f'<td class="number">{human_size(layer.descriptor.size)}</td>'
         f'<td class="packages">{_packages(layer)}</td>'
         f'<td class="from">{_ORIGINS[layer.origin]}{shared}</td>'
@@ -271,7 +244,7 @@ def _layer_row(name: str, layer: Layer, fresh: Collection[Digest], elsewhere: Co
 def _packages(layer: Layer) -> str:
     if len(layer.slices) == 1 and layer.title.startswith(layer.slices[0].name):
         only = layer.slices[0]
-        return f"{_count(only.files, 'file')}, {human_size(only.uncompressed)} unpacked"
+        return f"{counted(only.files, 'file')}, {human_size(only.uncompressed)} unpacked"
     largest = sorted(layer.slices, key=lambda one: (-one.compressed, one.name))
     named = [
         f"<b>{escape(one.name)}</b> {escape(one.version)} ({human_size(one.compressed)})"
@@ -281,7 +254,3 @@ def _packages(layer: Layer) -> str:
         rest = largest[_MOST_NAMED:]
         named.append(f"{len(rest)} more ({human_size(sum(one.compressed for one in rest))})")
     return ", ".join(named)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,1 @@
+"""What reports of an image and of a bundle share: pages, pictures, words."""
