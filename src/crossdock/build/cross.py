@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
 from crossdock.build import failure
+from crossdock.build.again import changed
 from crossdock.build.backend import Backend, build_system, clean_variables, log_text
 from crossdock.build.environment import Environment, HostPython, host_python
 from crossdock.build.overlay import overlay
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crossdock.build.backend import BuildSystem
-    from crossdock.build.model import PackageSettings, World
+    from crossdock.build.model import PackageSettings, Sysroot, World
     from crossdock.build.repair import Repaired
     from crossdock.target.model import Target
 
-#: How often a build may be begun again with libraries that its output asked for.
+#: How often a build may be begun again with what its output asked for.
 _TRIES = 3
 
 
@@ -66,49 +67,58 @@ class CrossBuild:
 def build_cross(build: CrossBuild) -> Repaired:
     """Build the source for the target; raise `BuildError` with the lines that matter, the log's path and the cause.
 
-    Where the output names a library that is missing and Debian has it, the build is begun again with it.
+    Where the output asks for something that can be had, the build is begun again with it (`again.py`).
     """
     build.log.parent.mkdir(parents=True, exist_ok=True)
     build.log.write_bytes(b"")
-    for _again in range(_TRIES):
+    for left in reversed(range(_TRIES + 1)):
+        attempt = _Attempt(build)
         try:
-            return _attempted(build)
+            return attempt.repaired()
         except BuildError as error:
-            asked = _libraries_missing(build, error)
-            if not asked:
+            found = attempt.asks(error) if left else None
+            if found is None:
                 raise failure.explained(error, build) from error
-            build.tell(f"again with {', '.join(asked)}")
-            settings = replace(build.settings, libraries=(*build.settings.libraries, *asked))
+            settings, what = found
+            build.tell(f"again with {what}")
             build = replace(build, settings=settings)
-    return _attempted(build)
+    raise AssertionError  # the last try returns or raises
 
 
-def _libraries_missing(build: CrossBuild, error: BuildError) -> list[str]:
-    """Return the Debian packages whose lack made a build fail, as far as its output tells."""
-    from crossdock.build.sysroot import libraries_asked
+class _Attempt:
+    """One try, and what it had when it failed."""
 
-    given = build.settings.sysroot is not None or build.world.sysroot is not None
-    if given or error.code not in {"E-BUILD-BACKEND", "E-BUILD-LIBRARY", "E-BUILD-FELL-BACK"}:
-        return []
-    return [name for name in libraries_asked(log_text(build.log)) if name not in build.settings.libraries]
+    def __init__(self, build: CrossBuild) -> None:
+        self._build = build
+        self._sysroot: Sysroot | None = None
 
+    def repaired(self) -> Repaired:
+        """Build and prove; `BuildError` where that fails."""
+        build = self._build
+        python = _host_python(build)
+        with scratch_directory() as scratch:
+            work = scratch / "build"
+            for folder in (work, work / "home", work / "tmp", work / "src"):
+                folder.mkdir()
+            project = build.source.unpack(work / "src")
+            system = build_system(project)
+            shipped = hashes_below(project)
+            build.tell("preparing")
+            parts = gather_parts(build, python, system, project, scratch)
+            self._sysroot = parts.sysroot
+            copy_cache(parts.warm, work / "zig")
+            workshop = _Workshop(build, parts, project, work, system)
+            wheel = workshop.wheel(python)
+            build.tell("proving")
+            return workshop.repaired(wheel, shipped, _forbidden(scratch, build.world, python))
 
-def _attempted(build: CrossBuild) -> Repaired:
-    python = _host_python(build)
-    with scratch_directory() as scratch:
-        work = scratch / "build"
-        for folder in (work, work / "home", work / "tmp", work / "src"):
-            folder.mkdir()
-        project = build.source.unpack(work / "src")
-        system = build_system(project)
-        shipped = hashes_below(project)
-        build.tell("preparing")
-        parts = gather_parts(build, python, system, project, scratch)
-        copy_cache(parts.warm, work / "zig")
-        workshop = _Workshop(build, parts, project, work, system)
-        wheel = workshop.wheel(python)
-        build.tell("proving")
-        return workshop.repaired(wheel, shipped, _forbidden(scratch, build.world, python))
+    def asks(self, error: BuildError) -> tuple[PackageSettings, str] | None:
+        """Return the settings to begin again with and what is new in them, as far as the output tells."""
+        build = self._build
+        if error.code not in {"E-BUILD-BACKEND", "E-BUILD-LIBRARY", "E-BUILD-FELL-BACK"}:
+            return None
+        given = build.settings.sysroot is not None or build.world.sysroot is not None
+        return changed(build.settings, log_text(build.log), self._sysroot, given=given)
 
 
 class _Workshop:
@@ -180,6 +190,7 @@ class _Workshop:
                 forbidden=forbidden,
                 shipped=shipped,
                 linked=linked,
+                c_symbols=zig.c_symbols(build.world),
             ),
         )
 

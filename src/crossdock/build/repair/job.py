@@ -23,6 +23,7 @@ class RepairJob:
     without binaries is what the package means to be. `provenance` goes into the wheel as
     `crossdock-build.json`. None of the texts in `forbidden` may occur in any file: they tell of the machine that built it.
     `linked` are packages of the sysroot whose code became part of modules, linked statically.
+    `c_symbols` are the names of the C library's symbols, a NUL behind each; empty where they are not known.
     `shipped` are the hex SHA-256 of files that lie in the source as they are: those are goods, not built here.
     """
 
@@ -37,6 +38,7 @@ class RepairJob:
     forbidden: tuple[str, ...] = ()
     shipped: frozenset[str] = frozenset()
     linked: tuple[SystemPackage, ...] = ()
+    c_symbols: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

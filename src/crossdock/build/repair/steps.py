@@ -19,6 +19,7 @@ from crossdock.build.repair.prove import (
 from crossdock.build.repair.pythons import python_tags
 from crossdock.build.repair.survey import Contents, Survey
 from crossdock.build.repair.tags import platform_of
+from crossdock.build.repair.undefined import prove_defined
 from crossdock.build.repair.writing import check_metadata, finish, write_provenance
 from crossdock.inspect.finding import ordered
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 def repair(wheel: Path, job: RepairJob) -> Repaired:
     """Return the wheel as it is shipped: proven, whole, tagged by what it needs, the same bytes everywhere.
 
-    Raises `BuildError` (E-BUILD-HOST-BINARY, -FELL-BACK, -LIBRARY, -FLOOR, -UNFIT, -MODULE, -LEAK, -METADATA,
-    -OTHER-PROJECT) where it cannot be, and `ArchiveError` where it is no sound wheel.
+    Raises `BuildError` (E-BUILD-HOST-BINARY, -FELL-BACK, -LIBRARY, -FLOOR, -UNFIT, -UNDEFINED, -MODULE, -LEAK,
+    -METADATA, -OTHER-PROJECT) where it cannot be, and `ArchiveError` where it is no sound wheel.
     """
     from crossdock.archive.wheel import Wheel
     from crossdock.safepath import PathRules
@@ -54,6 +55,7 @@ def repair(wheel: Path, job: RepairJob) -> Repaired:
     if native:
         prove_floor(platform, floor, grafted, job)
         prove_audit(survey, contents, job)
+        prove_defined(survey, contents, job)
     pairs = python_tags(survey, contents, claimed, job, native=native)
     add_licences(contents, grafted, job)
     add_bill(contents, grafted, job)

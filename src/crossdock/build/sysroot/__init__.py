@@ -15,6 +15,7 @@ from __future__ import annotations
 from crossdock.build.sysroot.asked import libraries_asked, library_hint
 from crossdock.build.sysroot.found import find_sysroot
 from crossdock.build.sysroot.headers import library_for_header, library_for_lib
+from crossdock.build.sysroot.releases import newest_release
 from crossdock.build.sysroot.static import static_link, static_links, static_packages
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "library_for_header",
     "library_for_lib",
     "library_hint",
+    "newest_release",
     "static_link",
     "static_links",
     "static_packages",

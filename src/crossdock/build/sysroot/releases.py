@@ -80,6 +80,14 @@ def oldest_release(architecture: str) -> str | None:
     return next((one.name for one in suites() if architecture in one.architectures), None)
 
 
+def newest_release(triplet: str) -> tuple[str, tuple[int, int]]:
+    """Return the newest suite that has the architecture of a triplet, and its glibc; the triplet is one of the table's."""
+    from crossdock.build.sysroot.table import triplet_of
+
+    able = [one for one in suites() if any(triplet_of(name) == triplet for name in one.architectures)]
+    return able[-1].name, able[-1].glibc
+
+
 def _able(architecture: str, release: str | None) -> list[Suite]:
     able = [one for one in suites() if architecture in one.architectures and release in {None, one.name}]
     if not able:

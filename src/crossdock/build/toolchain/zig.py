@@ -84,6 +84,12 @@ def zig_program(world: World) -> Path:
     return _program(zig_directory(world.store, world.tools).parent)
 
 
+def c_symbols(world: World) -> bytes:
+    """Return the names of glibc's symbols, of all versions and architectures, with a NUL behind each (and other bytes)."""
+    place = zig_directory(world.store, world.tools)
+    return (place / "lib" / "libc" / "glibc" / "abilists").read_bytes()
+
+
 def warm_cache(world: World, target: str, machine: tuple[str, ...] = (), *, cxx: bool) -> Path:
     """Return a directory with zig's runtime libraries for `target`, to be copied as a build's own cache.
 
