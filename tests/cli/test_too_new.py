@@ -92,6 +92,24 @@ def test_a_wheel_that_cannot_be_had_does_not_hide_the_refusal(bare: World) -> No
     assert "cannot look into the wheels that are too new" in text
 
 
+def test_what_the_rest_of_the_lock_asks_is_heeded(bare: World) -> None:
+    """From the METADATA beside the files on the index, and from the store where the wheel is there."""
+    for version in ("1.0", "1.1"):
+        lib(bare, version, "manylinux_2_28_aarch64", core=glibc_elf("aarch64", "GLIBC_2.17"))
+    lib(bare, "2.0", "manylinux_2_38_aarch64", core=glibc_elf("aarch64", "GLIBC_2.38"))
+    make_wheel(bare.files, "user", "3.0", requires=("lib!=1.1",))
+    make_sdist(bare.files, "lib", "2.0", files=sources("lib"))
+    bare.run("lock", "lib==2.0", "user", "--for", "cp312-linux-aarch64-glibc2.39")
+    bare.index.requests.clear()
+    text = bare.refused(*WORDS, code="E-LOCK-NATIVE")
+    assert "that fits and that the lock allows: 1.0 (lib-1.0-" in text
+    assert "user 3.0 asks for lib!=1.1" in text
+    assert bare.fetched() == ["lib-2.0-cp312-cp312-manylinux_2_38_aarch64.whl"]
+    bare.run("download", "user", "--no-deps", "--for", TARGET, "-d", "wheels")
+    bare.index.metadata = False
+    assert "user 3.0 asks for lib!=1.1" in bare.refused(*WORDS, code="E-LOCK-NATIVE")
+
+
 @pytest.mark.index
 def test_numpy_on_amazon_linux_2(tmp_path: Path) -> None:
     """The real case: numpy 2.4 has no aarch64 wheel below 2.27, and 2.2.6 was the last that had."""

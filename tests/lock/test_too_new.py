@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.lock.locks import linux, lock, package, windows
 
+from crossdock.lock.demands import Demand, advise, demands_of
 from crossdock.lock.formats import FormatPolicy
 from crossdock.lock.newest import Newest
 from crossdock.lock.select import select
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 OLD = linux(glibc=(2, 26))
 TAG = "cp312-cp312-manylinux_2_27_aarch64.manylinux_2_28_aarch64"
+ASKS = "pandas 2.3.1 asks for demo"
 NAMED = f"demo-2.0-{TAG}.whl needs glibc 2.27, the target has 2.26"
-NEWEST = Newest(version="1.9", filename="demo-1.9-any.whl", tag="py3-none-any")
 
 
 def found(*tags: str, target: Target = OLD, formats: FormatPolicy | None = None) -> TooNew | None:
@@ -96,23 +97,68 @@ def test_wheels_that_the_user_refuses_are_not_looked_at() -> None:
 def test_what_is_in_the_wheel_is_said(looked: Looked, line: str) -> None:
     one = found(TAG)
     assert one is not None
-    named, said = explain_too_new(one, looked, None, asked=False)
+    named, said = explain_too_new(one, looked, None)
     assert named == NAMED
     assert said == line
 
 
-def test_the_newest_version_that_fits_is_said() -> None:
+def demand(line: str, who: str = "pandas 2.3.1") -> Demand:
+    (one,) = demands_of(who, [line], OLD)
+    return one
+
+
+def versions(*texts: str) -> list[Newest]:
+    return [Newest(version=text, filename=f"demo-{text}-any.whl", tag="py3-none-any") for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((), "newest version with a wheel that fits: 1.9 (demo-1.9-any.whl)"),
+        (("demo>=1",), "newest version with a wheel that fits: 1.9 (demo-1.9-any.whl)"),
+        (
+            ("demo>=1", "demo<1.9"),
+            f"newest version with a wheel that fits and that the lock allows: 1.8 (demo-1.8-any.whl); {ASKS}<1.9",
+        ),
+        (
+            ("demo>=1.9.1",),
+            f"newest version with a wheel that fits: 1.9 (demo-1.9-any.whl), but {ASKS}>=1.9.1",
+        ),
+    ],
+)
+def test_the_newest_version_that_fits_is_said_with_what_the_lock_asks_of_it(
+    lines: tuple[str, ...], said: str
+) -> None:
     one = found(TAG)
     assert one is not None
-    last = "newest version with a wheel that fits: 1.9 (demo-1.9-any.whl)"
-    assert explain_too_new(one, None, NEWEST, asked=True) == (NAMED, last)
+    advice = advise(versions("1.9", "1.8"), list(map(demand, lines)))
+    assert explain_too_new(one, None, advice) == (NAMED, said)
+
+
+def test_no_version_that_fits_is_said_too_and_nothing_where_nobody_asked() -> None:
+    one = found(TAG)
+    assert one is not None
     none = "no version of demo on the index has a wheel that fits"
-    assert explain_too_new(one, None, None, asked=True) == (NAMED, none)
-    assert explain_too_new(one, None, None, asked=False) == (NAMED,)
+    assert explain_too_new(one, None, advise([], [demand("demo>1")])) == (NAMED, none)
+    assert explain_too_new(one, None, None) == (NAMED,)
+
+
+def test_only_what_holds_on_the_target_is_asked() -> None:
+    lines = [
+        "demo>=1",
+        "Other.Name<2; sys_platform == 'linux'",
+        "demo<1; sys_platform == 'win32'",
+        "demo<1; extra == 'old'",
+        "demo<1; platform_release >= '5'",
+        "demo",
+        "not a requirement!",
+    ]
+    found = [str(one) for one in demands_of("pandas 2.3.1", lines, OLD)]
+    assert found == ["pandas 2.3.1 asks for demo>=1", "pandas 2.3.1 asks for other-name<2"]
 
 
 def test_a_wheel_that_the_reason_names_is_not_named_again() -> None:
     one = found("cp312-cp312-manylinux_2_34_aarch64", TAG)
     assert one is not None
     assert TAG in one.choice.reason
-    assert explain_too_new(one, None, None, asked=False) == ()
+    assert explain_too_new(one, None, None) == ()

@@ -10,7 +10,7 @@ from crossdock.lock.why import glibc_needed
 from crossdock.target.model import LibcKind
 
 if TYPE_CHECKING:
-    from crossdock.lock.newest import Newest
+    from crossdock.lock.demands import Advice
     from crossdock.lock.select import Choice
     from crossdock.target.model import Target
 
@@ -65,12 +65,10 @@ def too_new(choice: Choice) -> TooNew | None:
     return min(found, key=lambda one: (one.glibc, one.wheel.filename), default=None)
 
 
-def explain_too_new(
-    one: TooNew, looked: Looked | None, newest: Newest | None, *, asked: bool
-) -> tuple[str, ...]:
+def explain_too_new(one: TooNew, looked: Looked | None, advice: Advice | None) -> tuple[str, ...]:
     """Return lines that say what a wheel needs, file and symbol, and which version does not need it.
 
-    `looked` is None where nobody looked into the wheel; `asked` tells whether `newest` comes from an index.
+    `looked` is None where nobody looked into the wheel, `advice` where no index was asked.
     """
     lines = []
     if one.wheel.filename not in one.choice.reason:
@@ -78,11 +76,20 @@ def explain_too_new(
         lines.append(f"{one.wheel.filename} needs glibc {_dotted(one.glibc)}, the target has {has}")
     if looked is not None:
         lines.append(_what_it_needs(one, looked))
-    if newest is not None:
-        lines.append(f"newest version with a wheel that fits: {newest.version} ({newest.filename})")
-    elif asked:
-        lines.append(f"no version of {one.choice.name} on the index has a wheel that fits")
+    if advice is not None:
+        lines.append(_what_to_take(one, advice))
     return tuple(lines)
+
+
+def _what_to_take(one: TooNew, advice: Advice) -> str:
+    newest = advice.newest
+    if newest is None:
+        return f"no version of {one.choice.name} on the index has a wheel that fits"
+    found = f"{newest.version} ({newest.filename})"
+    if advice.held:
+        return f"newest version with a wheel that fits and that the lock allows: {found}; {advice.held[0]}"
+    against = f", but {advice.against[0]}" if advice.against else ""
+    return f"newest version with a wheel that fits: {found}{against}"
 
 
 def _what_it_needs(one: TooNew, looked: Looked) -> str:

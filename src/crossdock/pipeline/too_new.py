@@ -9,8 +9,10 @@ from crossdock.inspect.audit import audit
 from crossdock.inspect.binary import Binary
 from crossdock.inspect.facts import split_version
 from crossdock.inspect.finding import AuditFile, Severity
-from crossdock.lock.newest import newest_with_wheel
+from crossdock.lock.demands import advise
+from crossdock.lock.newest import versions_with_wheel
 from crossdock.lock.too_new import Looked, SymbolNeed, explain_too_new, too_new
+from crossdock.pipeline.demands import demands_on
 from crossdock.pipeline.hands import Hands, is_source
 from crossdock.ship.assemble import path_rules
 from crossdock.ship.unpacked import unpack_wheel
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from crossdock.lock.demands import Advice
     from crossdock.lock.model import Lock, LockedFile
-    from crossdock.lock.newest import Newest
     from crossdock.lock.select import Choice, Selection
     from crossdock.lock.too_new import TooNew
     from crossdock.pipeline.hands import Means
@@ -42,13 +44,13 @@ def explained(error: LockError, lock: Lock, selection: Selection, means: Means) 
     if not named:
         return error
     looked = _look(lock, list(named.values()), means)
+    advice = _advice(selection, list(named.values()), means)
     places: list[str] = []
     for place in error.places:
         places.append(place)
         one = named.get(place)
         if one is not None:
-            newest, asked = _newest(one, means)
-            lines = explain_too_new(one, looked.get(_key(one)), newest, asked=asked)
+            lines = explain_too_new(one, looked.get(_key(one)), advice.get(one.choice.name))
             places += [f"  {line}" for line in lines]
     return LockError(error.message, code=error.code, places=places, hint=error.hint)
 
@@ -66,15 +68,23 @@ def _key(one: TooNew) -> str:
     return str(one.wheel.digest)
 
 
-def _newest(one: TooNew, means: Means) -> tuple[Newest | None, bool]:
-    """Return the newest version with a wheel that fits, and whether an index was asked."""
+def _advice(selection: Selection, wheels: Sequence[TooNew], means: Means) -> dict[str, Advice]:
+    """Return by name which version to take instead of each that is too new, as far as an index may be asked."""
     if means.files_of is None:
-        return None, False
-    try:
-        return newest_with_wheel(means.files_of(one.choice.name), one.choice.target), True
-    except CrossdockError as error:
-        means.warn(f"cannot ask the index about {one.choice.name}: {error.message}")
-        return None, False
+        return {}
+    names = {one.choice.name for one in wheels}
+    # What is too new itself has to change too: its demands are those of a version that goes.
+    demands = demands_on(names, [one for one in selection.choices if one.name not in names], means)
+    found = {}
+    for one in wheels:
+        name = one.choice.name
+        try:
+            versions = versions_with_wheel(means.files_of(name), one.choice.target)
+        except CrossdockError as error:
+            means.warn(f"cannot ask the index about {name}: {error.message}")
+            continue
+        found[name] = advise(versions, [demand for demand in demands if demand.name == name])
+    return found
 
 
 def _look(lock: Lock, wheels: Sequence[TooNew], means: Means) -> dict[str, Looked]:
