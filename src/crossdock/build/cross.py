@@ -49,6 +49,8 @@ class Source:
     digest: str
     unpack: Callable[[Path], Path]
     evidence: tuple[str, ...] = ()
+    #: A directory of the user's, who may name URLs of build requirements.
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,8 @@ class _Workshop:
         place = self._sandbox.inside(self._work / "env")
         environment = Environment.make(self._work / "env", place, tools, python=python)
         install_shim(environment.site_packages)
-        environment.install([*self._system.requires, *build.settings.requires], what=what)
+        own, named = build.source.own, build.settings.requires
+        environment.install(self._system.requires, what=what, own=own, named=named)
         backend = Backend(
             self._project,
             self._system,
@@ -163,7 +166,7 @@ class _Workshop:
             what=what,
         )
         config = self._config(environment)
-        environment.install(backend.requires(config), what=what)
+        environment.install(backend.requires(config), what=what, own=own)
         taken = overlay(environment.site_packages, build.target, build.world)
         self.facts = {"build-requires": environment.installed(), "overlay": taken}
         build.tell("compiling")

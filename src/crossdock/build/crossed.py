@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from crossdock.store import Store
     from crossdock.target.model import Target
 
+#: What the identity of a directory begins with.
+OWN = "tree "
 #: Raised when a change of ours makes other wheels of the same source.
 FORM = 1
 PARTS, BUILT = "cross-parts", "cross-built"
@@ -63,6 +65,11 @@ class CrossJob:
     def label(self) -> str:
         """What to call it in messages and for its log."""
         return f"{self.name} {self.version}" if self.version else self.name
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the source is a directory of the user's, not something that others published."""
+        return self.identity is None or self.identity.startswith(OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +277,7 @@ def _build(job: CrossJob, world: World, run: Run, ask: dict[str, Any]) -> CrossB
                 digest=job.identity or "unknown",
                 unpack=lambda place: _unpacked(job, place),
                 evidence=job.evidence,
+                own=job.is_own,
             ),
             target=job.target,
             settings=job.settings,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from crossdock.build.installer import run_uv
+from crossdock.build.requirements import checked_requirements
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -101,16 +103,20 @@ class Environment:
         """Return what a path below the environment is called inside."""
         return f"{self.place}/{path.relative_to(self.directory).as_posix()}"
 
-    def install(self, requirements: Sequence[str], *, what: str) -> None:
+    def install(
+        self, requirements: Sequence[str], *, what: str, own: bool = False, named: Sequence[str] = ()
+    ) -> None:
         """Install build requirements for this machine; from wheels only, since a sdist's code runs in the sandbox alone.
 
-        Raise `BuildError` (E-BUILD-REQUIRES) with uv's words.
+        `requirements` are the words of the project or its backend, `own` says that it is a directory of the user's,
+        `named` are the user's own words. Raise `BuildError`: E-BUILD-REQUIRES with uv's words, E-BUILD-REQUIRES-URL.
         """
-        if not requirements:
+        wanted = sorted({*checked_requirements(requirements, what=what, own=own), *named})
+        if not wanted:
             return
         self._uv(
             ["pip", "install", "--quiet", "--python", str(self.python), "--only-binary", ":all:",
-             *self._tools.uv_arguments, "--", *sorted(set(requirements))],
+             *self._tools.uv_arguments, "--", *wanted],
             f"install what `{what}` builds with",
         )  # fmt: skip
         if str(self.directory) != self.place:
@@ -140,14 +146,7 @@ class Environment:
                 path.chmod(mode)
 
     def _uv(self, command: list[str], what: str) -> None:
-        done = subprocess.run(
-            [self._tools.uv, *command],
-            env=dict(self._tools.uv_environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            text=True,
-        )
+        done = run_uv(self._tools, command, what)
         if done.returncode:
             raise BuildError(
                 f"uv could not {what}",

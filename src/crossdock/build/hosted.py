@@ -42,7 +42,7 @@ def build_wheel(
         warn=tools.warn,
     )
     environment = Environment.make(work / "env", sandbox.inside(work / "env"), tools, python=interpreter)
-    environment.install(system.requires, what=source.name)
+    environment.install(system.requires, what=source.name, own=trusted)
     variables = clean_variables(
         [f"{environment.place}/bin", sandbox.inside(programs)], build=sandbox.inside(work), tools=tools
     )
@@ -56,7 +56,7 @@ def build_wheel(
         log=log,
         what=source.name,
     )
-    environment.install(backend.requires({}), what=source.name)
+    environment.install(backend.requires({}), what=source.name, own=trusted)
     return backend.wheel({})
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crossdock.build.hosted import python_mounts, work_mounts
+from crossdock.build.installer import run_uv
 from crossdock.build.rust import prepare_rust
 from crossdock.build.sandbox import Limits, Mount, open_sandbox, plain_tools, sandbox_kind
 from crossdock.build.shim import shim_text
@@ -210,14 +210,11 @@ def _real_places(
 
 def _pkgconf(store: Store, tools: BuildTools) -> Path:
     def make(place: Path) -> None:
-        done = subprocess.run(
-            [tools.uv, "pip", "install", "--quiet", *tools.uv_arguments, "--no-deps", "--only-binary", ":all:",
+        done = run_uv(
+            tools,
+            ["pip", "install", "--quiet", *tools.uv_arguments, "--no-deps", "--only-binary", ":all:",
              "--link-mode", "copy", "--target", str(place), f"pkgconf=={_PKGCONF}"],
-            env=dict(tools.uv_environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
+            "get `pkgconf`",
         )  # fmt: skip
         if done.returncode:
             raise BuildError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from crossdock import __version__
-from crossdock.build.crossed import CrossJob, Run, cross
+from crossdock.build.crossed import OWN, CrossJob, Run, cross
 from crossdock.digest import Digest
 from crossdock.errors import BuildError
 
@@ -270,7 +270,7 @@ def _tree(source: ToBuild, store: Store) -> tuple[str | None, Callable[[], tuple
         content = packed(source_tree(directory))
         return store.ingest(Digest.of(content), (content,), len(content)), "source.tar.gz"
 
-    return None if digest is None else f"tree {digest}", archive
+    return None if digest is None else f"{OWN}{digest}", archive
 
 
 def _name_of(source: ToBuild) -> str:
