@@ -110,6 +110,18 @@ def test_what_the_rest_of_the_lock_asks_is_heeded(bare: World) -> None:
     assert "user 3.0 asks for lib!=1.1" in bare.refused(*WORDS, code="E-LOCK-NATIVE")
 
 
+def test_a_source_that_cannot_be_built_is_no_way_out_and_says_it_too(bare: World) -> None:
+    lib(bare, "1.0", "manylinux_2_28_aarch64", core=glibc_elf("aarch64", "GLIBC_2.17"))
+    lib(bare, "2.0", "manylinux_2_38_aarch64", core=glibc_elf("aarch64", "GLIBC_2.38"))
+    (bare.files / "lib-2.0.tar.gz").write_bytes(b"no archive")
+    locked(bare, sdist=False)
+    text = bare.run("install", "pylock.toml", "--for", TARGET, "-t", "out", status=1).stderr
+    assert "lib-2.0.tar.gz" in text
+    assert "  lib-2.0-cp312-cp312-manylinux_2_38_aarch64.whl needs glibc 2.38, the target has 2.34\n" in text
+    assert f"  lib/core.{SUFFIX} needs GLIBC_2.38 of libc.so.6\n" in text
+    assert "  newest version with a wheel that fits: 1.0 (lib-1.0-" in text
+
+
 @pytest.mark.index
 def test_numpy_on_amazon_linux_2(tmp_path: Path) -> None:
     """The real case: numpy 2.4 has no aarch64 wheel below 2.27, and 2.2.6 was the last that had."""

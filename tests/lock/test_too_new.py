@@ -161,4 +161,4 @@ def test_a_wheel_that_the_reason_names_is_not_named_again() -> None:
     one = found("cp312-cp312-manylinux_2_34_aarch64", TAG)
     assert one is not None
     assert TAG in one.choice.reason
-    assert explain_too_new(one, None, None) == ()
+    assert explain_too_new(one, None, None, after=one.choice.reason) == ()

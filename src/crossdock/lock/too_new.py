@@ -65,13 +65,16 @@ def too_new(choice: Choice) -> TooNew | None:
     return min(found, key=lambda one: (one.glibc, one.wheel.filename), default=None)
 
 
-def explain_too_new(one: TooNew, looked: Looked | None, advice: Advice | None) -> tuple[str, ...]:
+def explain_too_new(
+    one: TooNew, looked: Looked | None, advice: Advice | None, *, after: str = ""
+) -> tuple[str, ...]:
     """Return lines that say what a wheel needs, file and symbol, and which version does not need it.
 
-    `looked` is None where nobody looked into the wheel, `advice` where no index was asked.
+    `looked` is None where nobody looked into the wheel, `advice` where no index was asked. What `after`, the text
+    before these lines, says of the wheel is not said again.
     """
     lines = []
-    if one.wheel.filename not in one.choice.reason:
+    if one.wheel.filename not in after:
         has = _has(one.choice.target)
         lines.append(f"{one.wheel.filename} needs glibc {_dotted(one.glibc)}, the target has {has}")
     if looked is not None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from crossdock.errors import BuildError, LockError
+from crossdock.errors import ArchiveError, BuildError, LockError
 from crossdock.lock.plan import purity_from_wheels
 from crossdock.lock.select import Choice, Kind
 from crossdock.ship.assemble import path_rules
@@ -229,7 +229,12 @@ class Hands:
             return WheelFile(
                 name=choice.name, filename=file.filename, digest=file.digest, blob=blob, direct_url=direct_url
             )
-        built = self._built(choice, blob)
+        try:
+            built = self._built(choice, blob)
+        except (ArchiveError, BuildError) as error:
+            from crossdock.pipeline.too_new import with_advice  # only a failure needs it
+
+            raise with_advice(error, self._lock, choice, self._means) from error.__cause__
         _require_tag(built.filename, choice, choice.target)
         return WheelFile(
             name=choice.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crossdock.errors import CrossdockError, LockError
 from crossdock.inspect.audit import audit
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from crossdock.pipeline.hands import Means
     from crossdock.target.model import Target
 
+T = TypeVar("T", bound=CrossdockError)
+
 #: What is fetched to explain a refusal, in bytes: a stack of CUDA wheels would be gigabytes for a line of text.
 _BUDGET = 256 << 20
 
@@ -44,15 +46,30 @@ def explained(error: LockError, lock: Lock, selection: Selection, means: Means) 
     if not named:
         return error
     looked = _look(lock, list(named.values()), means)
-    advice = _advice(selection, list(named.values()), means)
+    advice = _advice(selection.choices, list(named.values()), means)
     places: list[str] = []
     for place in error.places:
         places.append(place)
         one = named.get(place)
         if one is not None:
-            lines = explain_too_new(one, looked.get(_key(one)), advice.get(one.choice.name))
+            lines = explain_too_new(one, looked.get(_key(one)), advice.get(one.choice.name), after=place)
             places += [f"  {line}" for line in lines]
     return LockError(error.message, code=error.code, places=places, hint=error.hint)
+
+
+def with_advice(error: T, lock: Lock, choice: Choice, means: Means) -> T:
+    """Return the error of a source that cannot be built, and behind it which wheel there is, why it was not taken, and which would be.
+
+    The same error where the lock has no wheel that only glibc keeps off the target.
+    """
+    one = too_new(choice)
+    if one is None or error.code == "E-BUILD-STOPPED":
+        return error
+    looked = _look(lock, [one], means)
+    advice = _advice([], [one], means)
+    lines = explain_too_new(one, looked.get(_key(one)), advice.get(choice.name))
+    error.places = (*error.places, *lines)
+    return error
 
 
 def _lacking(selection: Selection) -> Iterable[Choice]:
@@ -68,13 +85,13 @@ def _key(one: TooNew) -> str:
     return str(one.wheel.digest)
 
 
-def _advice(selection: Selection, wheels: Sequence[TooNew], means: Means) -> dict[str, Advice]:
+def _advice(choices: Sequence[Choice], wheels: Sequence[TooNew], means: Means) -> dict[str, Advice]:
     """Return by name which version to take instead of each that is too new, as far as an index may be asked."""
     if means.files_of is None:
         return {}
     names = {one.choice.name for one in wheels}
     # What is too new itself has to change too: its demands are those of a version that goes.
-    demands = demands_on(names, [one for one in selection.choices if one.name not in names], means)
+    demands = demands_on(names, [one for one in choices if one.name not in names], means)
     found = {}
     for one in wheels:
         name = one.choice.name
