@@ -38,6 +38,8 @@ EMULATED = {
     "linux/riscv64": ("riscv64", "riscv64"),
 }
 SUITES = {"3.11": "bookworm", "3.13": "trixie"}
+#: The glibc of each: what needs a newer one cannot be run there.
+GLIBC = {"bookworm": (2, 36), "trixie": (2, 41)}
 #: Wheels for these are audited and not run: no loader of theirs is here.
 AUDITED = ("musllinux_1_2_aarch64", "macosx_11_0_arm64", "win_amd64")
 BUILD_SECONDS = 3600
@@ -152,6 +154,9 @@ def _checked(  # noqa: PLR0917 - what, for what, where
     root = foreign_python(arch, python) if arch else None
     if root is None:
         return "audited", f"no Python {python} for {arch} here" if arch else ""
+    wanted = re.search(r"manylinux_(\d+)_(\d+)", wheel.name)
+    if wanted is not None and tuple(map(int, wanted.groups())) > GLIBC[SUITES[python]]:
+        return "audited", f"the emulated Debian has glibc {'.'.join(map(str, GLIBC[SUITES[python]]))}"
     folder = place / "tree"
     shutil.unpack_archive(wheel, folder, "zip")
     problem = _install_needs(package, target, python, folder) if package.needs else ""

@@ -28,6 +28,7 @@ def sysroot(floor: tuple[int, int]) -> Sysroot:
         ("Program 'cython' found: NO", ("cython",)),
         ("error: Could not find `cmake` executable!", ("cmake",)),
         ("Cannot find meson", ("meson",)),
+        ('CMake was unable to find a build program corresponding to "Ninja".', ("ninja",)),
         ("ModuleNotFoundError: No module named 'numpy'", ("numpy",)),
         ("ModuleNotFoundError: No module named 'pkg_resources'", ("setuptools<82",)),
         ("ModuleNotFoundError: No module named 'Cython.Build'", ("cython",)),

@@ -24,6 +24,7 @@ _PROGRAMS = tuple(
         rf"(?<![\w.+-])({_NAME})(?: ?[<>=]=? ?[\d.]+)?(?: is required| must be installed| (?:was )?not found| is not installed)",
         rf"(?:could not|cannot|can't|unable to|did not) find (?:the )?(?:program |executable )?['\"`]?({_NAME})\b",
         rf"Program '?({_NAME})'? found: NO",
+        rf"unable to find a build program corresponding to \"({_NAME})\"",
     )
 )
 _MODULE = re.compile(r"No module named '(\w+)")
