@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crossdock.cli.gathering import Asked
+    from crossdock.lock.model import LockedPackage
+    from crossdock.pipeline.building import BuiltFile
+    from crossdock.pipeline.locked import Locked
     from crossdock.project import Project
     from crossdock.ship.bytecode import Interpreter
-    from crossdock.target.model import Python
+    from crossdock.target.model import Python, Target
 
 #: What `--app` says where there is no code of the user's own.
 NO_APP = "none"
@@ -26,19 +29,30 @@ NO_APP = "none"
 class AppSession(Session):
     """One run of a command that ships the user's own code beside the packages."""
 
-    @cached_property
+    @property
+    def app_setting(self) -> str | None:
+        """The path that the project's settings name as the application, seen from the project."""
+        return None
+
+    @property
     def app(self) -> Path | None:
-        """The application's own code: a directory, a script, or None."""
-        asked = self.options.get("app")
+        """The application's own code that is shipped: a directory, a script, or None."""
+        return self.own_code
+
+    @cached_property
+    def own_code(self) -> Path | None:
+        """The user's own code: a directory, a script, or None. No package of the lock is it as well."""
+        asked = self.options.get("app") or self.app_setting
         if asked == NO_APP:
             return None
         if asked:
-            path: Path = self.directory / asked
+            from_setting = not self.options.get("app")
+            path: Path = (self.project.directory if from_setting else self.directory) / asked
             if not path.exists():
                 raise UsageError(f"no application at `{asked}`", code="E-APP-ABSENT")
             return path
         found = self._app_of_source()
-        if found is None:
+        if found is None and not self.options.get("layer"):
             self.tell("no application of your own in it: `--app DIR` adds one")
         return found
 
@@ -64,8 +78,21 @@ class AppSession(Session):
 
     def keys_of(self, asked: Asked) -> list[str]:
         """Return the key of what each target gets of a lock file, with whose code is left out of it."""
-        app = "" if self.app is None else str(self.app.resolve())
+        app = "" if self.own_code is None else str(self.own_code.resolve())
         return [f"{key} {app}" for key in asked.keys]
+
+    def is_own(self, package: LockedPackage, locked: Locked) -> bool:
+        """Tell whether a package of the lock is the user's own code, which is shipped as that or not at all."""
+        from crossdock.ship.application import is_project_itself
+
+        own = self.own_code
+        return own is not None and is_project_itself(package, locked.lock.directory, own)
+
+    def build_app(self, path: Path, target: Target) -> BuiltFile:
+        """Return the wheel of the project at `path`, built for a target; raise `BuildError`."""
+        from crossdock.pipeline.building import ToBuild, build_wheel
+
+        return build_wheel(ToBuild(name="", version=None, directory=path), target, self.means())
 
     def compiler(self, python: Python) -> Interpreter:
         """Return an interpreter of this machine that compiles modules for a target's Python."""

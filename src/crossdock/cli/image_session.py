@@ -136,12 +136,10 @@ class ImageSession(AppSession):
 
     def _built(self, path: Path, target: Target, name: str) -> Application:
         from crossdock.build.canonical import BuiltWheel
-        from crossdock.pipeline.building import ToBuild, build_wheel
         from crossdock.ship.image.application import project_application
 
         def build() -> BuiltWheel:
-            source = ToBuild(name="", version=None, directory=path)
-            built = build_wheel(source, target, self.means())
+            built = self.build_app(path, target)
             return BuiltWheel(filename=built.filename, content=built.blob.read_bytes())
 
         options = self.image_options
@@ -300,10 +298,8 @@ class ImageSession(AppSession):
         from crossdock.cli.image_attached import bills_of
         from crossdock.pipeline.image import ImageRequest
         from crossdock.project import image_additions
-        from crossdock.ship.application import is_project_itself
         from crossdock.ship.image.added import added_entries
 
-        app = self.app
         additions = image_additions(
             self.project.settings.image,
             project=self.project.directory,
@@ -314,9 +310,7 @@ class ImageSession(AppSession):
             options=self.image_options,
             application=self.application,
             metadata=self.app_project.metadata,
-            leave_out=lambda package: (
-                app is not None and is_project_itself(package, locked.lock.directory, app)
-            ),
+            leave_out=lambda package: self.is_own(package, locked),
             added=added_entries(additions),
             revision=self.options.get("revision") or "",
             created=created(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossdock.cli.console import human_size, warn
-from crossdock.cli.lambda_options import bundle_options
+from crossdock.cli.lambda_options import bundle_options, content_options
 from crossdock.cli.options import (
     build_options,
     index_options,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @source_options
 @target_options
 @bundle_options
+@content_options
 @build_options
 @ship_options
 @index_options

@@ -44,3 +44,45 @@ def bundle_options(command: F) -> F:
             ),
         ],
     )
+
+
+def content_options(command: F) -> F:
+    """Add what is left out, what is added, and where it will run."""
+    return apply_options(
+        command,
+        [
+            click.option(
+                "--prune",
+                multiple=True,
+                metavar="RULE",
+                help="Leave out `tests`, `headers`, `stubs`, `pycache` or `static`; `all`: every one. Repeat for several.",
+            ),
+            click.option(
+                "--without-provided/--with-provided",
+                "without_provided",
+                default=None,
+                help="Leave out what the runtime brings: boto3, botocore, and what only they need.",
+            ),
+            click.option(
+                "--with-layer",
+                "with_layers",
+                multiple=True,
+                metavar="ZIP",
+                help="A layer that the function will have beside: its size counts. Repeat for several.",
+            ),
+            click.option(
+                "--bytecode/--no-bytecode",
+                default=None,
+                help="Add compiled modules, made by a Python of the target's minor version on this machine.",
+            ),
+            click.option("--runtimes", metavar="FILE", help="A table of runtimes of your own over ours."),
+            click.option(
+                "--report", metavar="FILE.html", help="Write a page that shows where the bytes are."
+            ),
+            click.option(
+                "--s3",
+                is_flag=True,
+                help="It will be uploaded through S3: the limit of 50 MB zipped is a note.",
+            ),
+        ],
+    )

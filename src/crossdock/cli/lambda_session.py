@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from crossdock.pipeline.bundle import Bundle, BundleRequest, Shape
     from crossdock.pipeline.locked import Locked
+    from crossdock.project import BundleSettings
     from crossdock.ship.bundle.model import BundledPackage
     from crossdock.ship.bundle.places import Place, RuntimeTable
     from crossdock.ship.bundle.receipt import ZipReceipt
-    from crossdock.target.model import Target
+    from crossdock.target.model import Python, Target
 
 _FIELDS = re.compile(r"\{(target|arch)\}")
 _SUFFIX = ".zip"
@@ -28,19 +29,40 @@ _LAYER = "-layer"
 class LambdaSession(AppSession):
     """One run of `crossdock lambda`."""
 
-    @cached_property
+    @property
+    def settings(self) -> BundleSettings:
+        """What the project always says."""
+        return self.project.settings.bundle
+
+    @property
     def app(self) -> Path | None:
         """The application's own code: a directory, a script, or None, as for a layer."""
-        if self.options["layer"]:
-            return None
-        return super().app
+        return None if self.options["layer"] else self.own_code
+
+    @property
+    def app_setting(self) -> str | None:
+        """The path that the settings name as the application."""
+        return self.settings.app
+
+    # The places
 
     @cached_property
     def table(self) -> RuntimeTable:
-        """The runtimes that are known."""
+        """The runtimes that are known: the built-in ones, and a file's over them."""
         from crossdock.ship.bundle.places import read_table
 
-        return read_table()
+        if self.options["runtimes"]:
+            return read_table(self.directory / self.options["runtimes"])
+        named = self.settings.runtimes
+        return read_table(self.project.directory / named if named else None)
+
+    def _parsed(self, name: str, python: Python | None) -> Target:
+        """Read a target; a file with runtimes may know names, and say of a name, what we do not."""
+        if self.options["runtimes"] or self.settings.runtimes:
+            found = self.table.target(name, default_python=python)
+            if found is not None:
+                return found
+        return super()._parsed(name, python)
 
     def place(self, target: Target) -> Place:
         """Return the place that a target is; `UsageError` for one that takes no zips."""
@@ -118,18 +140,24 @@ class LambdaSession(AppSession):
     def request(self, locked: Locked) -> BundleRequest:
         """Return what is wanted."""
         from crossdock.pipeline.bundle import BundleRequest
-        from crossdock.ship.application import is_project_itself
 
-        app = self.app
+        options, settings = self.options, self.settings
+        layout = options["layer_layout"] or settings.layer_layout
         return BundleRequest(
             place=self.place,
             application=self.application,
-            leave_out=lambda package: (
-                app is not None and is_project_itself(package, locked.lock.directory, app)
-            ),
+            leave_out=lambda package: self.is_own(package, locked),
             shape=self.shape,
-            versioned=self.options["layer_layout"] == "versioned",
+            versioned=layout == "versioned",
+            prune=tuple(options["prune"]) or settings.prune,
+            without_provided=self.said_or_set("without_provided"),
+            compiler=self.compiler if self.said_or_set("bytecode") else None,
         )
+
+    def said_or_set(self, name: str) -> bool:
+        """Return what a flag says, or else the setting of its name."""
+        said = self.options[name]
+        return bool(getattr(self.settings, name) if said is None else said)
 
     @property
     def shape(self) -> Shape:
@@ -138,16 +166,30 @@ class LambdaSession(AppSession):
 
         if self.options["layer"]:
             return Shape.LAYER
-        return Shape.SPLIT if self.options["split"] else Shape.FUNCTION
+        return Shape.SPLIT if self.said_or_set("split") else Shape.FUNCTION
 
     def application(self, target: Target, place: Place) -> BundledPackage | None:
-        """Return the application for a target."""
-        from crossdock.ship.bundle.application import application_files
+        """Return the application for a target: a project's wheel may be compiled for it."""
+        from crossdock.ship.application import Form, form_of
+        from crossdock.ship.bundle import application as kinds
 
         path = self.app
-        if path is None:
+        form = form_of(path, self.app_project.metadata)
+        if path is None or form is Form.NONE:
             return None
-        return application_files(path, skip=self.written())
+        if form is Form.SCRIPT:
+            return kinds.script_application(path)
+        # Google and Azure look for main.py, function_app.py and host.json at the root, which no wheel brings.
+        if form is Form.PROJECT and place.layout == "root":
+            return self._built(path, target)
+        return kinds.modules_application(path, exclude=self.settings.exclude, skip=self.written())
+
+    def _built(self, path: Path, target: Target) -> BundledPackage:
+        from crossdock.ship.application import built_project
+        from crossdock.ship.bundle.application import project_application
+
+        built = built_project(lambda: self.build_app(path, target), self.app_project.metadata.name)
+        return project_application(self.store, built.digest, built.blob, built.filename, target)
 
     def write(self, bundle: Bundle) -> list[ZipReceipt]:
         """Write the zips of a target and return their receipts."""

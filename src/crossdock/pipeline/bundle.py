@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
 from crossdock.digest import Digest
+from crossdock.errors import UsageError
 from crossdock.oci.model import canonical_json
-from crossdock.pipeline.chosen import chosen_wheels
-from crossdock.ship.bundle.layout import bundled_wheel, package_prefix, together
-from crossdock.ship.bundle.raw import find_raw_wheel, read_raw_wheel
-from crossdock.ship.cargo import findings_from_json, shipped_package
+from crossdock.pipeline.raw_wheels import bring_wheels
+from crossdock.ship.bundle.layout import package_prefix, together
+from crossdock.ship.cargo import findings_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from crossdock.inspect.finding import Finding
     from crossdock.lock.model import LockedPackage
-    from crossdock.pipeline.chosen import ChosenWheel
-    from crossdock.pipeline.hands import Means, WheelFile
+    from crossdock.pipeline.hands import Means
     from crossdock.pipeline.locked import Locked
+    from crossdock.pipeline.raw_wheels import Wheels
     from crossdock.ship.bundle.model import BundledPackage
     from crossdock.ship.bundle.places import Place
-    from crossdock.ship.bundle.raw import RawWheel
-    from crossdock.ship.receipt import ShippedPackage
+    from crossdock.ship.bundle.prune import Removed
+    from crossdock.ship.bytecode import Interpreter
     from crossdock.store import Store
-    from crossdock.target.model import Target
+    from crossdock.target.model import Python, Target
+
+#: The layout of a place that installs wheels itself.
+WHEELS = "wheels"
 
 #: Raised when the audit's rules change within a version.
 _AUDIT_FORM = 1
@@ -55,6 +58,13 @@ class BundleRequest:
     leave_out: Callable[[LockedPackage], bool]
     shape: Shape = Shape.FUNCTION
     versioned: bool = False
+    #: Rules of what is left out (`crossdock.ship.bundle.prune`).
+    prune: tuple[str, ...] = ()
+    #: Whether what the runtime brings is left out; `asked` are the requirements of the project itself, where known.
+    without_provided: bool = False
+    asked: tuple[str, ...] = ()
+    #: Gives an interpreter that compiles modules, None: there are none.
+    compiler: Callable[[Python], Interpreter] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +85,9 @@ class Bundle:
     findings: tuple[Finding, ...]
     binaries: int
     notes: tuple[str, ...]
+    #: What was pruned, and the packages that the runtime brings, by name.
+    removed: tuple[Removed, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def packages(self) -> tuple[BundledPackage, ...]:
@@ -96,118 +109,125 @@ def make_bundles(locked: Locked, request: BundleRequest, means: Means) -> list[B
 
 def _bundle(brought: Wheels, place: Place, request: BundleRequest, means: Means) -> Bundle:
     target = brought.target
+    _check_shape(place, request)
     in_layer = request.shape is not Shape.FUNCTION
     prefix = package_prefix(place, target, layer=in_layer, versioned=request.versioned)
     packages = [wheel.bundled(target, prefix) for wheel in brought.wheels]
+    packages, left_out, notes = _without_provided(packages, place, target, request)
     own = request.application(target, place)
-    application = () if own is None else (own,)
-    if in_layer:
-        parts = [Part(role="layer", packages=tuple(together(packages)))]
-        if request.shape is Shape.SPLIT:
-            parts.insert(0, Part(role="function", packages=application))
-    else:
-        parts = [Part(role="function", packages=tuple(together([*packages, *application])))]
-    everything = [package for part in parts for package in part.packages]
-    findings, binaries = audit_packages(means.store, target, everything)
+    application = [] if own is None else [own]
+    groups = [application, packages] if in_layer else [[*packages, *application]]
+    groups = [together(group) for group in groups]
+    removed: list[Removed] = []
+    if request.prune and place.layout != WHEELS:
+        from crossdock.ship.bundle.prune import prune
+
+        # All of them at once: a package's tests stay if one in another zip imports them.
+        pruned = prune([package for group in groups for package in group], request.prune)
+        groups, removed = _regrouped(groups, pruned.packages), pruned.removed
+        notes += pruned.notes
+    findings, binaries = audit_packages(
+        means.store, target, (package for group in groups for package in group)
+    )
+    if place.layout == WHEELS:
+        groups, more = _vendored(brought, groups, own)
+        notes += more
+    elif request.compiler is not None:
+        groups, more = _compiled(groups, place, target, request.compiler, means, in_layer=in_layer)
+        notes += more
+    roles = ("function", "layer") if in_layer else ("function",)
+    parts = tuple(
+        Part(role=role, packages=tuple(group))
+        for role, group in zip(roles, groups, strict=True)
+        if not (role == "function" and request.shape is Shape.LAYER)
+    )
     return Bundle(
         target=target,
         place=place,
-        parts=tuple(parts),
+        parts=parts,
         findings=findings,
         binaries=binaries,
-        notes=brought.notes,
+        notes=(*brought.notes, *notes),
+        removed=tuple(removed),
+        left_out=left_out,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelAtHand:
-    """A wheel whose file is in the store, every byte of it verified; nothing of it is unpacked."""
-
-    chosen: ChosenWheel
-    raw: RawWheel
-    blob: Path
-
-    @property
-    def package(self) -> ShippedPackage:
-        """The receipt's entry for it."""
-        chosen = self.chosen
-        return shipped_package(
-            self.raw,
-            name=chosen.name,
-            filename=chosen.filename,
-            digest=chosen.digest,
-            built_from=chosen.built_from,
+def _check_shape(place: Place, request: BundleRequest) -> None:
+    if request.shape is not Shape.FUNCTION and not place.layer_root:
+        raise UsageError(
+            f"{place.name} has no layers",
+            code="E-BUNDLE-NO-LAYERS",
+            hint="leave --layer and --split out: one zip has the application and what it needs",
         )
-
-    def bundled(self, target: Target, prefix: str) -> BundledPackage:
-        """Return it as it lies in a zip below `prefix`."""
-        return bundled_wheel(
-            self.raw,
-            self.blob,
-            self.package,
-            target=target,
-            prefix=prefix,
-            direct_url=self.chosen.direct_url,
+    if place.layout == WHEELS and request.prune:
+        raise UsageError(
+            f"nothing can be pruned for {place.name}: it installs whole wheels",
+            code="E-BUNDLE-WHEELS",
+            hint="leave --prune out",
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheels:
-    """The wheels of one target by name, and what the user should hear."""
+def _without_provided(
+    packages: list[BundledPackage], place: Place, target: Target, request: BundleRequest
+) -> tuple[list[BundledPackage], tuple[str, ...], list[str]]:
+    """Return what is shipped, the names of what the runtime brings, and what to say of it."""
+    if not request.without_provided:
+        return packages, (), []
+    from crossdock.ship.bundle.provided import provided_closure
 
-    target: Target
-    wheels: tuple[WheelAtHand, ...]
-    notes: tuple[str, ...]
-
-
-def bring_wheels(locked: Locked, means: Means, *, leave_out: Callable[[LockedPackage], bool]) -> list[Wheels]:
-    """Return the wheels of every target, fetched or built where the store lacks them, each read once.
-
-    Packages for which `leave_out` is true are passed over. Raise `LockError` for a package without a fitting file,
-    `FetchError`, `ArchiveError` or `BuildError` for the first file that fails.
-    """
-    chosen = chosen_wheels(locked, means, leave_out=leave_out)
-    return [
-        Wheels(target=target, wheels=tuple(_at_hand(locked, target, wheels, means)), notes=notes)
-        for target, (wheels, notes) in zip(locked.targets, chosen, strict=True)
-    ]
-
-
-def _at_hand(
-    locked: Locked, target: Target, wheels: Sequence[ChosenWheel], means: Means
-) -> list[WheelAtHand]:
-    known = [_known(means, wheel) for wheel in wheels]
-    missing = [wheel for wheel, found in zip(wheels, known, strict=True) if found is None]
-    if not missing:
-        return [one for one in known if one is not None]
-    from crossdock.pipeline.hands import fetched_wheels  # a run that changes nothing fetches nothing
-
-    def take(file: WheelFile) -> tuple[RawWheel, Path]:
-        bad = file.name in means.allow_bad_record
-        known = find_raw_wheel(means.store, file.digest, file.filename, allow_bad_record=bad)
-        return known or read_raw_wheel(
-            means.store, file.digest, file.blob, file.filename, allow_bad_record=bad
-        ), file.blob
-
-    read = iter(fetched_wheels(locked, target, missing, means, take))
-    result = []
-    for wheel, found in zip(wheels, known, strict=True):
-        if found is None:
-            raw, blob = next(read)
-            found = WheelAtHand(chosen=wheel, raw=raw, blob=blob)  # noqa: PLW2901  # what is missing is filled in
-        result.append(found)
-    return result
-
-
-def _known(means: Means, wheel: ChosenWheel) -> WheelAtHand | None:
-    raw = find_raw_wheel(
-        means.store,
-        wheel.digest,
-        wheel.filename,
-        allow_bad_record=wheel.name in means.allow_bad_record,
+    closure = provided_closure(
+        packages, place.provided, target=target, asked=request.asked, runtime=place.name
     )
-    blob = means.store.blob(wheel.digest) if raw is not None else None
-    return None if raw is None or blob is None else WheelAtHand(chosen=wheel, raw=raw, blob=blob)
+    kept = [package for package in packages if package.name not in closure.left_out]
+    return kept, tuple(sorted(closure.left_out)), list(closure.notes)
+
+
+def _regrouped(
+    groups: Sequence[Sequence[BundledPackage]], packages: Sequence[BundledPackage]
+) -> list[list[BundledPackage]]:
+    """Return `packages`, which are those of all groups in order, in the same groups."""
+    left = iter(packages)
+    return [[next(left) for _package in group] for group in groups]
+
+
+def _vendored(
+    brought: Wheels, groups: Sequence[Sequence[BundledPackage]], own: BundledPackage | None
+) -> tuple[list[list[BundledPackage]], list[str]]:
+    """Return the wheels as they are, with the requirements.txt that a place installs them by."""
+    from crossdock.ship.bundle.model import BundledPackage
+    from crossdock.ship.bundle.vendored import REQUIREMENTS, VENDOR, vendored, with_requirements
+
+    blobs = {wheel.chosen.name: wheel.blob for wheel in brought.wheels}
+    wheels = vendored((one, blobs[one.name]) for group in groups for one in group if one.package is not None)
+    application = own or BundledPackage(package=None, files=())
+    notes = [f"its build environment must have GOOGLE_VENDOR_PIP_DEPENDENCIES={VENDOR}"]
+    if any(file.path == REQUIREMENTS for file in application.files):
+        notes.append(f"the application's {REQUIREMENTS} is not shipped: the locked wheels take its place")
+    return [together([*wheels, with_requirements(application, wheels)])], notes
+
+
+def _compiled(
+    groups: Sequence[Sequence[BundledPackage]],
+    place: Place,
+    target: Target,
+    compiler: Callable[[Python], Interpreter],
+    means: Means,
+    *,
+    in_layer: bool,
+) -> tuple[list[list[BundledPackage]], list[str]]:
+    """Return the packages with compiled modules, and what does not compile."""
+    from crossdock.ship.bundle.bytecode import with_bytecode
+
+    interpreter = compiler(target.python)
+    roots = (place.task_root, place.layer_root) if in_layer else (place.task_root,)
+    result: list[list[BundledPackage]] = []
+    notes: list[str] = []
+    for group, root in zip(groups, roots, strict=True):
+        compiled, more = with_bytecode(means.store, interpreter, group, root, jobs=os.cpu_count() or 1)
+        result.append(compiled)
+        notes += more
+    return result, notes
 
 
 def audit_packages(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crossdock.build.metadata import ProjectMetadata, project_metadata
 from crossdock.errors import UsageError
 from crossdock.project.build import BuildSettings, parse_build_settings
+from crossdock.project.bundle import BundleSettings, parse_bundle_settings
 from crossdock.project.checked import boolean, known_key, text, texts
 from crossdock.project.image import ImageSettings, image_additions, image_options, parse_image_settings
 
@@ -20,6 +21,7 @@ __all__ = [
     "FILE_LIMIT",
     "NEWEST_STABLE_MINOR",
     "BuildSettings",
+    "BundleSettings",
     "ImageSettings",
     "Project",
     "ProjectMetadata",
@@ -38,6 +40,9 @@ OLDEST_MINOR = 9
 
 #: Patch releases that a minor version may have; 3.9 had 25. 99 stands for those to come.
 _PATCHES = range(30)
+
+#: Tables whose key is no field's name.
+_KEYS = {"bundle": "lambda"}
 
 #: A settings or requirements file larger than this is not one.
 FILE_LIMIT = 8 << 20
@@ -63,6 +68,8 @@ class Settings:
     target: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     image: ImageSettings = field(default_factory=ImageSettings)
     build: BuildSettings = field(default_factory=BuildSettings)
+    #: The table `lambda`, which is no name in Python.
+    bundle: BundleSettings = field(default_factory=BundleSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,17 +131,20 @@ def parse_settings(table: object, *, where: str) -> Settings:
     """Check a `[tool.crossdock]` table and return its settings; `where` names it in errors."""
     if not isinstance(table, dict):
         raise UsageError(f"{where} is not a table", code="E-SETTINGS-TYPE")
-    kinds = {item.name.replace("_", "-"): str(item.type) for item in fields(Settings)}
+    names = {_KEYS.get(item.name, item.name.replace("_", "-")): item for item in fields(Settings)}
+    kinds = {key: str(item.type) for key, item in names.items()}
     values: dict[str, Any] = {}
     for key, value in table.items():
         known_key(key, kinds, where)
-        values[key.replace("-", "_")] = _value(value, kinds[key], f"{where}: `{key}`")
+        values[names[key].name] = _value(value, kinds[key], f"{where}: `{key}`")
     return Settings(**values)
 
 
 def _value(value: object, kind: str, where: str) -> object:
     if kind == "ImageSettings":
         return parse_image_settings(value, where=where)
+    if kind == "BundleSettings":
+        return parse_bundle_settings(value, where=where)
     if kind == "BuildSettings":
         return parse_build_settings(value, where=where)
     if kind.startswith("tuple"):

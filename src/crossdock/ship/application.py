@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crossdock.errors import BuildError, ShipError
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from crossdock.archive.wheel import Wheel
     from crossdock.build.metadata import ProjectMetadata
-    from crossdock.build.pure import BuiltWheel
     from crossdock.lock.model import LockedPackage
     from crossdock.target.model import Target
+
+T = TypeVar("T")
 
 #: Refusals of a build that mean: this is not pure Python.
 _NATIVE = frozenset({"E-BUILD-NATIVE", "E-BUILD-NOT-PURE"})
@@ -39,7 +40,7 @@ def form_of(path: Path | None, metadata: ProjectMetadata) -> Form:
     return Form.SCRIPT
 
 
-def built_project(build: Callable[[], BuiltWheel], name: str) -> BuiltWheel:
+def built_project(build: Callable[[], T], name: str) -> T:
     """Return a project's wheel as `build` makes it; raise `ShipError` if it compiles code, which is switched off."""
     try:
         return build()

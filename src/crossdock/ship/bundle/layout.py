@@ -8,8 +8,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from crossdock.archive.record import quoted, record_row
+from crossdock.archive.zipformat import STORED
 from crossdock.errors import ShipError, StoreError
 from crossdock.inspect.facts import Kind
+from crossdock.oci.blob import FileSource
 from crossdock.ship.bundle.model import APPLICATION, BundledPackage, BundleFile, Raw
 from crossdock.ship.collision import both_write
 from crossdock.ship.installed import directory_layout, payload_files
@@ -47,12 +49,14 @@ def bundled_wheel(
     target: Target,
     prefix: str,
     direct_url: bytes | None = None,
+    squeeze: bool = False,
 ) -> BundledPackage:
     """Return a wheel as it lies in a zip: packages at `prefix` (empty, or with a slash at its end), scripts in `bin`.
 
     That is where `pip install --target` puts them, so scripts find the packages beside themselves wherever the zip
     is unpacked, and Python on the PATH: `/var/lang/bin` is on it in Lambda, and other places have other paths. What
     an installer notes (INSTALLER, REQUESTED) is left out; direct_url.json stays, a host's path is never in it.
+    With `squeeze` what the wheel stores is compressed here: wheels of pure packages that were built here are stored.
     Raise `ShipError` for a wheel that overwrites its own file.
     """
     layout = directory_layout(target)
@@ -64,17 +68,23 @@ def bundled_wheel(
     def read(file: PayloadFile) -> bytes:
         return read_raw(raws[layout.place(file.scheme, file.path, facts.name)])
 
-    files = [
-        BundleFile(
-            path=f"{prefix}{file.path}",
-            sha256=file.sha256,
-            size=file.size,
-            executable=file.executable and file.path not in libraries,
-            raw=raws[file.path] if file.content is None else None,
-            content=file.content,
+    files = []
+    for file in payload_files(facts, target, layout, read=read):
+        raw: Raw | None = raws[file.path] if file.content is None else None
+        source: FileSource | None = None
+        if raw is not None and squeeze and raw.method == STORED:
+            source, raw = FileSource(raw.blob, raw.offset, raw.compressed), None
+        files.append(
+            BundleFile(
+                path=f"{prefix}{file.path}",
+                sha256=file.sha256,
+                size=file.size,
+                executable=file.executable and file.path not in libraries,
+                raw=raw,
+                content=file.content,
+                source=source,
+            )
         )
-        for file in payload_files(facts, target, layout, read=read)
-    ]
     if direct_url is not None:
         files.append(made_file(f"{prefix}{facts.dist_info}/direct_url.json", direct_url))
     return BundledPackage(
@@ -110,6 +120,15 @@ def read_raw(raw: Raw) -> bytes:
     if zlib.crc32(content) != raw.crc32:
         raise damaged(raw.blob)
     return content
+
+
+def read_content(file: BundleFile) -> bytes:
+    """Return the content of a small file; raise `StoreError` if it is a wheel's and damaged, `OSError` if it is gone."""
+    if file.raw is not None:
+        return read_raw(file.raw)
+    if file.source is not None:
+        return b"".join(file.source.chunks())
+    return file.content or b""
 
 
 def damaged(blob: Path) -> StoreError:
