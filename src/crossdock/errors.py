@@ -10,6 +10,7 @@
     ├── BuildError               a source distribution that cannot be built
     ├── InspectError             a binary that cannot be read
     ├── ImageError               an image, manifest, layer or layout that is broken or cannot be had
+    ├── TrialError               a function that cannot be tried on this machine
     └── ShipError                an output that cannot be written
 
 The text of an error answers: what is wrong (`message`, one line, no full stop), where (`places`, one line
@@ -115,3 +116,9 @@ class ImageError(CrossdockError):
     """An image, manifest, layer or layout is broken, contradicts itself, or is not what was asked for."""
 
     default_code = "E-IMAGE"
+
+
+class TrialError(CrossdockError):
+    """A function cannot be tried on this machine: what it takes is not there, or cannot be had."""
+
+    default_code = "E-TRIAL"

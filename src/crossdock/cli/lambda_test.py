@@ -1,0 +1,197 @@
+"""`--test HANDLER`: the zips that were just written, unpacked and run in AWS's own emulator."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossdock.cli.console import Progress, note, paint
+from crossdock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crossdock.cli.lambda_session import LambdaSession
+    from crossdock.cli.session import Session
+    from crossdock.ship.bundle.places import Place
+    from crossdock.target.model import Target
+    from crossdock.trial.means import TrialMeans
+    from crossdock.trial.outcome import Outcome
+
+_CPUS = {"AMD64": "x86_64", "arm64": "aarch64"}
+#: Seconds that uv may take to download a Python.
+_DOWNLOAD = 600
+#: What the client's error looks like where its own library cannot be loaded.
+_NO_LIBRARY = "'NoneType' object has no attribute 'next'"
+
+
+def trial_event(session: Session) -> bytes:
+    """Return the event that `--event` names, a file or JSON; `{}` without it.
+
+    Raise `UsageError` (E-TRIAL-EVENT) for what is no JSON, as AWS refuses it before any function sees it.
+    """
+    text: str | None = session.options.get("event")
+    if not text:
+        return b"{}"
+    try:
+        path = session.directory / text
+        content = path.read_bytes() if _is_file(path) else text.encode()
+    except OSError as error:
+        raise UsageError(f"cannot read the event `{text}`: {error.strerror}", code="E-TRIAL-EVENT") from error
+    try:
+        json.loads(content)
+    except ValueError as error:
+        raise UsageError(
+            f"the event is no JSON: {error}",
+            code="E-TRIAL-EVENT",
+            hint="`--event` takes a file of JSON, or JSON itself: `--event '{\"key\": 1}'`",
+        ) from error
+    return content
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False  # JSON that is longer than any name
+
+
+def trial_command(
+    session: LambdaSession, target: Target, *, function: Path | None, layers: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Run `--test`'s handler once with what the finished zips hold, tell the outcome, and return it as JSON.
+
+    `function` is the function's zip (None: a layer alone, with a handler in it), `layers` are the zips that it has
+    below /opt, in their order. The caller ends with exit status 1 unless `ok` is true in what is returned. Raise
+    `UsageError`, and what `try_function` raises.
+    """
+    from crossdock.trial.invoke import Trial, try_function
+
+    place = session.place(target)
+    if place.kind != "lambda":
+        raise UsageError(
+            f"`--test` runs functions of AWS Lambda, and {target.name} is none",
+            code="E-TRIAL-TARGET",
+            hint="leave `--test` out",
+        )
+    event = trial_event(session)
+    handler = session.options["test"]
+    with tempfile.TemporaryDirectory(prefix="crossdock-zips-") as work:
+        task, opt = Path(work, "task"), Path(work, "opt")
+        task.mkdir()
+        opt.mkdir()
+        if function is not None:
+            unpack_zip(function, task)
+        for layer in layers:
+            unpack_zip(layer, opt)
+        trial = Trial(target=target, task=task, layers=(opt,), handler=handler, event=event)
+        outcome = try_function(trial, trial_means(session))
+    _tell(session, target, handler, outcome, place)
+    return {"handler": handler, **outcome.to_json()}
+
+
+def unpack_zip(path: Path, directory: Path) -> None:
+    """Unpack a finished zip over what is in a directory, as AWS does it with layers: later files replace earlier ones.
+
+    Raise `ArchiveError` for a zip that is broken, or holds names that lead elsewhere.
+    """
+    from crossdock.archive.zipread import ZipArchive
+    from crossdock.safepath import PathRules
+    from crossdock.store.mapped import mapped
+
+    with ZipArchive.parse(mapped(path), filename=path.name, rules=PathRules.POSIX) as archive:
+        for member in archive.members:
+            place = directory / member.name
+            if member.is_dir:
+                place.mkdir(parents=True, exist_ok=True)
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+            with place.open("wb") as file:
+                file.writelines(archive.stream(member))
+            place.chmod(0o755 if member.executable else 0o644)
+
+
+def trial_means(session: Session) -> TrialMeans:
+    """Return what a trial works with, of the user's settings."""
+    from crossdock.cli.index import project_files
+    from crossdock.cli.mirrors import archives_of_suite
+    from crossdock.cli.pythons import find_python
+    from crossdock.trial.means import TrialMeans
+
+    offline = bool(session.options.get("offline"))
+    machine = platform.machine()
+    return TrialMeans(
+        store=session.store,
+        http=lambda: session.http,
+        files_of=project_files(session),
+        python_for=lambda version: find_python(version, session.environ, offline=offline),
+        archives=lambda suite: archives_of_suite(session, suite),
+        find_program=shutil.which,
+        uv_python=lambda name, directory: None if offline else _uv_python(session, name, directory),
+        host=(sys.platform, _CPUS.get(machine, machine)),
+        now=time.time(),
+        offline=offline,
+        reporter=lambda: Progress("Downloading", quiet=session.quiet),
+    )
+
+
+def _uv_python(session: Session, name: str, directory: Path) -> Path | None:
+    """Let uv put a Python of any CPU into a directory; None where it may not or cannot."""
+    from crossdock.cli.index import uv_program
+
+    if session.environ.get("UV_PYTHON_DOWNLOADS", "") in {"never", "manual", "false", "0"}:
+        return None
+    words = [uv_program(), "python", "install", "--no-progress", "--no-bin", "--no-config"]
+    try:
+        done = subprocess.run(
+            [*words, "--install-dir", str(directory), name],
+            env=session.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_DOWNLOAD,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return directory if done.returncode == 0 else None
+
+
+# What the user sees
+
+
+def _tell(session: LambdaSession, target: Target, handler: str, outcome: Outcome, place: Place) -> None:
+    """Tell what the function wrote, what it answered and what was not as in the target."""
+    if session.quiet and outcome.ok:
+        return
+    for line in outcome.function_log.splitlines():
+        note(f"  {line}")
+    how = "under qemu" if outcome.how == "qemu" else "natively"
+    head = f"{target.name}: {handler} ran {how} in {outcome.seconds:.1f} s"
+    if outcome.ok:
+        note(f"{paint('ok', 'green')} {head}: {outcome.body.decode('utf-8', 'replace')}")
+    else:
+        note(f"{paint('failed', 'red')} {head}: {outcome.error_type}: {outcome.error_message}")
+        for line in outcome.trace:
+            note(line)
+        for hint in _hints(outcome, place):
+            note(f"hint: {hint}")
+    session.tell(f"{target.name}: {outcome.note}")
+
+
+def _hints(outcome: Outcome, place: Place) -> Iterator[str]:
+    missing = outcome.error_message.partition("No module named '")[2].partition("'")[0].partition(".")[0]
+    if missing and missing in {name.replace("-", "_") for name in place.provided}:
+        yield f"`{missing}` is the runtime's own and is not here: try it without `--without-provided`"
+    if _NO_LIBRARY in outcome.log:
+        yield "AWS's client needs libstdc++6, which this machine's Python does not find"
+
+
+__all__ = ["trial_command", "trial_event", "trial_means", "unpack_zip"]
