@@ -25,6 +25,7 @@ class ProjectMetadata:
     authors: tuple[str, ...] = ()
     scripts: Mapping[str, str] = field(default_factory=dict)
     is_package: bool = False
+    dependencies: tuple[str, ...] = ()
 
 
 def project_metadata(document: Mapping[str, Any]) -> ProjectMetadata:
@@ -41,6 +42,7 @@ def project_metadata(document: Mapping[str, Any]) -> ProjectMetadata:
         authors=_authors(project.get("authors")),
         scripts={**_texts(project.get("scripts")), **_texts(project.get("gui-scripts"))},
         is_package=package if isinstance(package, bool) else "build-system" in document,
+        dependencies=_lines(project.get("dependencies")),
     )
 
 
@@ -58,6 +60,10 @@ def _table(value: object) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _lines(value: object) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
+#: Where a report's lines end when standard error is no terminal.
+_WIDTH = 100
+
 #: A line of a message longer than this helps nobody.
 _LINE_LIMIT = 2000
 
@@ -56,6 +59,13 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Warn on standard error."""
     sys.stderr.write(f"{paint('warning:', 'yellow')} {printable(text)}\n")
+
+
+def terminal_width() -> int:
+    """Return where the lines of a report end: at the terminal's edge, and never far out."""
+    import shutil
+
+    return min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH) if sys.stderr.isatty() else _WIDTH
 
 
 def human_size(count: int) -> str:

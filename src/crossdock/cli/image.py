@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossdock.cli.console import human_size, note, warn
+from crossdock.cli.console import human_size, note, terminal_width, warn
 from crossdock.cli.image_options import base_options, content_options, output_options
 from crossdock.cli.options import (
     build_options,
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 #: `org.opencontainers.image.ref.name` (image specification, annotations.md), without the rarer separators.
 _NAME = re.compile(r"[A-Za-z0-9]+(?:[-._:@/+]+[A-Za-z0-9]+)*")
-#: Where the report's lines end when standard error is no terminal.
-_WIDTH = 100
 
 
 @click.command(
@@ -272,7 +269,7 @@ def _report(session: ImageSession, image: Image, before: Mapping[str, Sequence[L
     from crossdock.ship.image.report import report_html, report_text
 
     if not session.quiet:
-        note(report_text(image, before, width=_width()).rstrip())
+        note(report_text(image, before, width=terminal_width()).rstrip())
     if page:
         from crossdock.ship.files import write_file
 
@@ -287,9 +284,3 @@ def _before(session: ImageSession) -> Mapping[str, Sequence[Layer]] | None:
     if found is None:
         return None
     return {str(one.platform): one.layers for one in found[0].platforms}
-
-
-def _width() -> int:
-    import shutil
-
-    return min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH) if sys.stderr.isatty() else _WIDTH

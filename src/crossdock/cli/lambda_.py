@@ -49,15 +49,33 @@ def command(**options: Any) -> int:
     for bundle in session.bundles():
         _refuse(session, bundle)
         zips = session.write(bundle)
-        results.append(bundle_json(bundle, zips))
         _tell(session, bundle, zips)
+        tried = _tried(session, bundle, zips)
+        results.append({**bundle_json(bundle, zips), **tried})
     session.store.close()
     if options["as_json"]:
         click.echo(json.dumps({"bundles": results}, indent=2))
     else:
         for one in (one for result in results for one in result["zips"]):
             click.echo(f"{one['file']}  sha256 {one['sha256']}  source_code_hash {one['source_code_hash']}")
-    return 0
+    return 0 if all(one.get("test", {}).get("ok", True) for one in results) else 1
+
+
+def _tried(session: LambdaSession, bundle: Bundle, zips: list[ZipReceipt]) -> dict[str, Any]:
+    """Run the handler that `--test` names with the zips and the other layers, if one is named."""
+    if not session.options["test"]:
+        return {}
+    from crossdock.cli.lambda_test import trial_command
+
+    function = [session.directory / one.file for one in zips if one.role == "function"]
+    layers = [session.directory / one.file for one in zips if one.role == "layer"]
+    tried = trial_command(
+        session,
+        bundle.target,
+        function=next(iter(function), None),
+        layers=[*session.with_layers, *layers],
+    )
+    return {"test": tried}
 
 
 def _refuse(session: LambdaSession, bundle: Bundle) -> None:

@@ -75,6 +75,16 @@ def content_options(command: F) -> F:
                 default=None,
                 help="Add compiled modules, made by a Python of the target's minor version on this machine.",
             ),
+            click.option(
+                "--test",
+                metavar="HANDLER",
+                help="Run the handler (`module.function`) once in AWS's runtime interface emulator.",
+            ),
+            click.option(
+                "--event",
+                metavar="FILE|JSON",
+                help="With --test: what the handler is called with; default: {}.",
+            ),
             click.option("--runtimes", metavar="FILE", help="A table of runtimes of your own over ours."),
             click.option(
                 "--report", metavar="FILE.html", help="Write a page that shows where the bytes are."

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.app_session import AppSession
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from crossdock.pipeline.bundle import Bundle, BundleRequest, Shape
     from crossdock.pipeline.locked import Locked
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _FIELDS = re.compile(r"\{(target|arch)\}")
 _SUFFIX = ".zip"
+#: The kind of facts that tell which zips on this disk are ours: their SHA-256 by path.
+OUTPUTS = "bundle-output"
 #: What the zip with the dependencies has before its suffix.
 _LAYER = "-layer"
 
@@ -116,11 +119,41 @@ class LambdaSession(AppSession):
         """Return the architecture as the place writes it: AWS says arm64 where wheels say aarch64."""
         return "arm64" if target.arch == "aarch64" else str(target.arch)
 
-    def written(self) -> list[Path]:
-        """Return what this run writes, which must not come into a zip."""
-        named = [self.options.get("report")]
+    def report_name(self, target: Target) -> str | None:
+        """Return the name of a target's report, None if none is asked for."""
+        asked: str | None = self.options["report"]
+        if asked is None:
+            return None
+        if len(self.targets) > 1 and not _FIELDS.search(asked):
+            raise UsageError(
+                f"one name for {len(self.targets)} reports: `{asked}`",
+                code="E-BUNDLE-OUTPUT",
+                hint="write `{target}` or `{arch}` into it",
+            )
+        return self._filled(asked, target)
+
+    def written(self, below: Path) -> list[Path]:
+        """Return what this run writes, and zips below a directory that an earlier one wrote: they are not shipped."""
         zips = [self.output(target, layer=layer) for target in self.targets for layer in (False, True)]
-        return [self.directory / name for name in (*zips, *named) if name]
+        reports = [self.report_name(target) for target in self.targets]
+        named = [self.directory / name for name in (*zips, *reports) if name]
+        return [*named, *self._earlier_outputs(below)]
+
+    def _earlier_outputs(self, below: Path) -> Iterator[Path]:
+        """Give the zips below a directory that are there as we wrote them."""
+        from hashlib import sha256
+
+        from crossdock.oci.blob import FileSource
+
+        root = below.resolve()
+        for name, known in self.store.facts(OUTPUTS):
+            path = Path(name)
+            if root in path.parents and path.is_file():
+                hasher = sha256()
+                for chunk in FileSource(path).chunks():
+                    hasher.update(chunk)
+                if hasher.hexdigest() == known:
+                    yield path
 
     # The pipeline
 
@@ -151,6 +184,7 @@ class LambdaSession(AppSession):
             versioned=layout == "versioned",
             prune=tuple(options["prune"]) or settings.prune,
             without_provided=self.said_or_set("without_provided"),
+            asked=self.asked if self.said_or_set("without_provided") else (),
             compiler=self.compiler if self.said_or_set("bytecode") else None,
         )
 
@@ -182,7 +216,7 @@ class LambdaSession(AppSession):
         # Google and Azure look for main.py, function_app.py and host.json at the root, which no wheel brings.
         if form is Form.PROJECT and place.layout == "root":
             return self._built(path, target)
-        return kinds.modules_application(path, exclude=self.settings.exclude, skip=self.written())
+        return kinds.modules_application(path, exclude=self.settings.exclude, skip=self.written(path))
 
     def _built(self, path: Path, target: Target) -> BundledPackage:
         from crossdock.ship.application import built_project
@@ -191,16 +225,38 @@ class LambdaSession(AppSession):
         built = built_project(lambda: self.build_app(path, target), self.app_project.metadata.name)
         return project_application(self.store, built.digest, built.blob, built.filename, target)
 
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """The requirements that the user or the project wrote down, where they are known."""
+        words = self._many("source")
+        named = [] if len(words) == 1 and (self.directory / words[0]).exists() else list(words)
+        return (*named, *self.project.metadata.dependencies)
+
+    @cached_property
+    def with_layers(self) -> list[Path]:
+        """The other layers that the function will have."""
+        named = [self.project.directory / name for name in self.settings.with_layers]
+        return [self.directory / name for name in self._many("with_layers")] or named
+
+    def zip_names(self, bundle: Bundle) -> list[str]:
+        """Return the names of a target's zips, one for each of its parts."""
+        several = len(bundle.parts) > 1
+        return [self.output(bundle.target, layer=several and part.role == "layer") for part in bundle.parts]
+
     def write(self, bundle: Bundle) -> list[ZipReceipt]:
-        """Write the zips of a target and return their receipts."""
+        """Write the zips of a target and return their receipts; `ShipError` for what its place would not take."""
+        from crossdock.cli.lambda_size import Sizes
         from crossdock.ship.bundle.layout import zip_files
         from crossdock.ship.bundle.receipt import ZipReceipt
         from crossdock.ship.bundle.write import write_zip
 
+        names = self.zip_names(bundle)
+        sizes = Sizes(self, bundle, names)
+        sizes.check()
         receipts = []
-        for part in bundle.parts:
-            second = part.role == "layer" and len(bundle.parts) > 1
-            name = self.output(bundle.target, layer=second)
-            written = write_zip(self.directory / name, zip_files(part.packages))
+        for part, name in zip(bundle.parts, names, strict=True):
+            path = self.directory / name
+            written = write_zip(path, zip_files(part.packages), check=sizes.check_written(part))
+            self.store.put_fact(OUTPUTS, str(path.resolve()), written.sha256)
             receipts.append(ZipReceipt(role=part.role, file=name, packages=part.packages, written=written))
         return receipts

@@ -17,7 +17,7 @@ from crossdock.ship.bundle.layout import damaged
 from crossdock.ship.files import write_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from crossdock.oci.blob import BlobSource
@@ -46,10 +46,12 @@ class WrittenZip:
         return b64encode(bytes.fromhex(self.sha256)).decode()
 
 
-def write_zip(path: Path, files: Iterable[BundleFile]) -> WrittenZip:
+def write_zip(
+    path: Path, files: Iterable[BundleFile], *, check: Callable[[WrittenZip], None] = lambda _written: None
+) -> WrittenZip:
     """Write `files` to the zip `path`, whole or not at all, in the order of the bytes of their names.
 
-    Files only, no directories; no extra fields, no comments, no data descriptors; modes 0644 and 0755, made by unix.
+    `check` is called before it takes its name, and may refuse it. Files only, no directories; no extra fields, no comments, no data descriptors; modes 0644 and 0755, made by unix.
     Raise `StoreError` (E-STORE-DAMAGED) if a wheel's bytes are not those that were verified, `ShipError`
     (E-APP-CHANGED) if a file of the user's changed meanwhile, (E-SHIP-WRITE) for what the disk says.
     """
@@ -62,12 +64,14 @@ def write_zip(path: Path, files: Iterable[BundleFile]) -> WrittenZip:
             for file in ordered:
                 _add(archive, file, blobs)
         sink.flush()
-        return WrittenZip(
+        written = WrittenZip(
             sha256=sink.hasher.hexdigest(),
             size=sink.size,
             files=len(ordered),
             unzipped=sum(file.size for file in ordered),
         )
+        check(written)
+        return written
 
     return write_stream(path, write)
 
