@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from tests.build.environments import Place, opened
 from tests.support.wheels import make_sdist, make_wheel
 
 from crossdock.build.backend import clean_variables
-from crossdock.build.environment import host_python
+from crossdock.build.environment import Environment, host_python
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -59,6 +60,50 @@ def test_what_uv_keeps_of_a_tool_is_not_changed_with_it(place: Place, tmp_path: 
     second.install(["tool"], what="demo")
     done = subprocess.run([second.directory / "bin" / "plain"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "plain\n"), done.stderr
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_scripts_at_long_places_start_too(place: Place, long: bool) -> None:
+    make_wheel(
+        place.wheels,
+        "tool",
+        files={"tool.py": "", "tool-1.0.data/scripts/plain": "#!python\nprint('plain')\n"},
+        modes={"tool-1.0.data/scripts/plain": 0o100755},
+    )
+    inside = f"/{'x' * 150}/env" if long else "/build/env"
+    environment = place.environment(inside)
+    environment.install(["tool"], what="demo")
+    text = (environment.directory / "bin" / "plain").read_text()
+    by_shell = f"#!/bin/sh\n'''exec' '{inside}/bin/python' "
+    assert text.startswith(by_shell if long else f"#!{inside}/bin/python\n")
+
+
+HOSTILE = {
+    "a start-up file": {"evil.pth": "import os; open({canary!r}, 'w')"},
+    "a module that starts with it": {"sitecustomize.py": "open({canary!r}, 'w')"},
+    "its settings": {"evil-1.0.data/data/pyvenv.cfg": "home = /nowhere\n"},
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_nothing_that_was_installed_runs_outside(place: Place, tmp_path: Path, what: str) -> None:
+    """A second installation does not ask the environment's interpreter, not even where uv remembers nothing."""
+    canary = tmp_path / "canary"
+    files = {
+        name: text.replace("{canary!r}", repr(str(canary))).replace("{canary}", str(canary))
+        for name, text in HOSTILE[what].items()
+    }
+    make_wheel(place.wheels, "evil", files=files, modes=dict.fromkeys(files, 0o100755))
+    make_wheel(place.wheels, "more")
+    environ = {**place.world.tools.uv_environ, "UV_NO_CACHE": "1", "UV_COMPILE_BYTECODE": "1"}
+    tools = replace(place.world.tools, uv_environ=environ)
+    directory = tmp_path / "env"
+    directory.mkdir()
+    environment = Environment.make(directory, "/build/env", tools, python=host_python(sys.executable))
+    environment.install(["evil"], what="demo")
+    environment.install(["more"], what="demo")
+    assert environment.installed() == ["evil==1.0", "more==1.0"]
+    assert not canary.exists()
 
 
 def test_a_requirement_without_a_wheel_is_refused_and_its_code_does_not_run(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Lines of uv's output that an error shows.
 _LINES = 30
+#: Bytes of a script's first line that older kernels read.
+_LONGEST = 127
 _ASK = (
     "import json,sys,sysconfig;"
     "print(json.dumps([getattr(sys,'_base_executable',sys.executable),sys.base_prefix,list(sys.version_info[:3]),"
@@ -70,18 +72,20 @@ def _plain() -> dict[str, str]:
 class Environment:
     """A virtual environment below a build's directory.
 
-    It is made and filled from outside, by uv, and used from inside a sandbox, where it lies at `place`.
+    It is made and filled from outside, by uv, and used from inside a sandbox, where it lies at `place`. Its own
+    interpreter never runs outside: that would read the `.pth` files of what was installed.
     """
 
-    def __init__(self, directory: Path, place: str, tools: BuildTools) -> None:
+    def __init__(self, directory: Path, place: str, tools: BuildTools, *, python: HostPython) -> None:
         self.directory = directory
         self.place = place
         self._tools = tools
+        self._host = python.executable
 
     @classmethod
     def make(cls, directory: Path, place: str, tools: BuildTools, *, python: HostPython) -> Environment:
         """Make the environment at `directory`; raise `BuildError` (E-BUILD-REQUIRES)."""
-        made = cls(directory, place, tools)
+        made = cls(directory, place, tools, python=python)
         made._uv(
             ["venv", "--quiet", "--no-project", "--python", python.executable, str(directory)],
             "make an environment",
@@ -115,12 +119,18 @@ class Environment:
         if not wanted:
             return
         self._uv(
-            ["pip", "install", "--quiet", "--python", str(self.python), "--only-binary", ":all:",
+            ["pip", "install", "--quiet", *self._where(), "--only-binary", ":all:", "--no-compile-bytecode",
              *self._tools.uv_arguments, "--", *wanted],
             f"install what `{what}` builds with",
         )  # fmt: skip
-        if str(self.directory) != self.place:
-            self._name_inside()
+        self._name_inside()
+
+    def _where(self) -> list[str]:
+        """Return what tells uv where to install: it asks the host's interpreter, and puts the files here."""
+        if os.name == "nt":
+            # Its launchers cannot be told another interpreter, and there is no sandbox.
+            return ["--python", str(self.python)]
+        return ["--python", self._host, "--prefix", str(self.directory)]
 
     def installed(self) -> list[str]:
         """Return `name==version` of what was installed, sorted: part of the provenance."""
@@ -131,14 +141,16 @@ class Environment:
         return sorted(found)
 
     def _name_inside(self) -> None:
-        """Let scripts start the interpreter by the name that it has inside."""
-        old, new = f"#!{self.directory}/".encode(), f"#!{self.place}/".encode()
+        """Let scripts start the environment's interpreter, by the name that it has inside."""
+        if os.name == "nt":
+            return
+        old, new = _launcher(self._host), _launcher(f"{self.place}/bin/python")
         for path in (self.directory / "bin").iterdir():
             if path.is_symlink() or not path.is_file():
                 continue
             with path.open("rb") as file:
-                head = file.read(len(old))
-            if head == old:
+                head = file.read(len(old) + 1)
+            if head.startswith(old) and head[len(old) :].isspace():
                 mode = path.stat().st_mode & 0o777
                 content = path.read_bytes()
                 path.unlink()  # uv links files of its cache
@@ -154,3 +166,11 @@ class Environment:
                 places=done.stderr.strip().splitlines()[-_LINES:],
                 hint="build requirements are tools of this machine and are taken as wheels only",
             )
+
+
+def _launcher(python: str) -> bytes:
+    """Return how a script begins that uv has `python` start: what is too long for the kernel, or has blanks, by a shell."""
+    if len(os.fsencode(python)) + len("#!\n") > _LONGEST or " " in python:
+        quoted = python.replace("'", "'\"'\"'")
+        return os.fsencode(f"#!/bin/sh\n'''exec' '{quoted}' \"$0\" \"$@\"\n' '''")
+    return os.fsencode(f"#!{python}")

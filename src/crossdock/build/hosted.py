@@ -67,8 +67,8 @@ def _mounts(work: Path, programs: Path, python: HostPython) -> Sequence[Mount]:
 def work_mounts(work: Path, place: str) -> list[Mount]:
     """Return the mounts of a build's directory at `place`: all of it is the build's but its environment.
 
-    uv fills the environment from outside, between two hooks, and starts its interpreter: a backend that could write
-    there would run its code outside, or lead what uv writes elsewhere by a link.
+    uv fills the environment from outside, between two hooks: a backend that could write there would lead what uv
+    writes elsewhere by a link.
     """
     environment = work / "env"
     environment.mkdir()

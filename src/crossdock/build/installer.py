@@ -26,8 +26,8 @@ _NAMES = frozenset(
     ).split()
 )
 _PREFIXES = ("UV_", "PIP_", "XDG_", "LC_", "GIT_", "KEYRING_", "PYTHON_KEYRING_")
-#: Logins for uploads: nothing is uploaded here.
-_LEFT_OUT = ("UV_PUBLISH_",)
+#: Logins for uploads, of which there are none; and what has uv run an interpreter over what was installed.
+_LEFT_OUT = ("UV_PUBLISH_", "UV_COMPILE_BYTECODE")
 #: What keyrings of clouds, and uv's own logins there, are set up by; only where such a login is asked for.
 _CLOUDS = ("AWS_", "GOOGLE_", "CLOUDSDK_", "AZURE_", "ARTIFACTS_KEYRING_", "VSS_NUGET_")
 _CLOUD_SETTINGS = ("UV_KEYRING_PROVIDER", "PIP_KEYRING_PROVIDER", "UV_S3_ENDPOINT_URL", "UV_GCS_ENDPOINT_URL")
