@@ -66,6 +66,25 @@ def test_a_locked_project_is_fetched_once_and_told_where_its_crates_are(tmp_path
     assert again == first
 
 
+def test_a_lock_leads_to_no_crates_that_other_manifests_had_fetched(tmp_path: Path) -> None:
+    """cargo changes a stale lock as the manifests say: what one project had fetched so is not another's."""
+    other = "[package]\nname = 'other'\nversion = '9.0.0'\n"
+    hostile = MANIFEST + "[dependencies]\nother = { path = 'other' }\n"
+    files = {"Cargo.lock": LOCK, "Cargo.toml": hostile, "other/Cargo.toml": other, "other/src/lib.rs": ""}
+    first = vendored(tmp_path, project(tmp_path, **files), world(tmp_path))
+    assert 'name = "other"' in (tmp_path / "project" / "Cargo.lock").read_text()
+    (tmp_path / "project").rename(tmp_path / "hostile")
+    place = project(tmp_path, **{"Cargo.lock": LOCK})
+    second = vendored(tmp_path, place, world(tmp_path))
+    assert 'name = "other"' not in (place / "Cargo.lock").read_text()
+    assert second.directory != first.directory
+    # A manifest of a member decides too.
+    (place / "Cargo.lock").write_text(LOCK)
+    (place / "member").mkdir()
+    (place / "member" / "Cargo.toml").write_text(other)
+    assert vendored(tmp_path, place, world(tmp_path)).directory != second.directory
+
+
 def test_a_project_without_a_lock_gets_one(tmp_path: Path) -> None:
     place = project(tmp_path)
     found = vendored(tmp_path, place, world(tmp_path))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.build.rust.settings import cargo_settings, certificates, network_variables, toml
@@ -19,13 +21,12 @@ from crossdock.errors import BuildError, FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from crossdock.build.model import World
     from crossdock.build.rust.manifests import Crates
 
-#: Raised when the same lock would be fetched otherwise.
-_FORMAT = 1
+#: Raised when the same lock and manifests would be fetched otherwise.
+_FORMAT = 2
 _SECONDS = 1800
 _LINES = 25
 _SETTINGS = "sources.toml"
@@ -61,7 +62,9 @@ def vendor_crates(
 ) -> Vendored:
     """Fetch what the locks name; locks that are missing or stale are made whole, in the project too.
 
-    A workspace that was cut down to one package for a source distribution has a lock that cargo has to change.
+    A workspace that was cut down to one package for a source distribution has a lock that cargo has to change. What it
+    changes it to is decided by the manifests, which are the author's: so they are in the key, and a lock that was brought
+    by one project never leads to the crates that another had fetched for it.
 
     `rust` is the compiler's directory, `scratch` an empty place on the disk. Raise `BuildError` (E-BUILD-CRATES) with
     cargo's words.
@@ -75,7 +78,9 @@ def vendor_crates(
     def make(place: Path) -> None:
         fetch.vendor(place)
 
-    tree = world.store.tree("crates", f"{_FORMAT} {digest}", make, prove=_is_whole)
+    tree = world.store.tree(
+        "crates", f"{_FORMAT} {digest} {_manifests_digest(project)}", make, prove=_is_whole
+    )
     for name, text in json.loads((tree / _LOCKS).read_text("utf-8")).items():
         (project / name).write_text(text, encoding="utf-8")
     return Vendored(
@@ -84,6 +89,22 @@ def vendor_crates(
         digest=digest,
         pinned=pinned,
     )
+
+
+def _manifests_digest(project: Path) -> str:
+    """Return the hash of all manifests with their places, and of links, which may lead to further ones."""
+    rows = []
+    for folder, folders, files in os.walk(project):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            if path.is_symlink():
+                rows.append((path, b"link " + os.fsencode(path.readlink())))
+            elif name == "Cargo.toml" and path.is_file():
+                rows.append((path, path.read_bytes()))
+    hasher = hashlib.sha256()
+    for path, content in sorted(rows):
+        hasher.update(b"%s %d\n" % (os.fsencode(path.relative_to(project)), len(content)) + content)
+    return hasher.hexdigest()
 
 
 def _is_whole(place: Path) -> bool:
