@@ -76,7 +76,7 @@ def test_all_rules_take_what_they_say_and_nothing_else(tmp_path: Path, prefix: s
     assert [path for path, _facts in after.binaries] == [
         f"{prefix}demo/_core.cpython-311-aarch64-linux-gnu.so"
     ]
-    sizes = {file.path: (file.size, file.compressed) for file in package.files}
+    sizes = {file.path: (file.size, file.zipped) for file in package.files}
     assert all(sizes[one.path] == (one.size, one.compressed) for one in pruned.removed)
     assert {one.package for one in pruned.removed} == {"demo"}
     assert package.size - after.size == sum(one.size for one in pruned.removed)

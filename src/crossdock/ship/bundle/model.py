@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from crossdock.oci.blob import BlobSource
     from crossdock.ship.receipt import ShippedPackage
 
+#: Bytes of a member's local and central header without its name (APPNOTE 4.3.7, 4.3.12), extra fields there are none.
+_HEADERS = 30 + 46
+
 #: What the user's own code is called where packages have names.
 APPLICATION = ""
 
@@ -46,6 +49,11 @@ class BundleFile(NamedTuple):
     def compressed(self) -> int:
         """Bytes that it takes in the zip, without headers; of what is compressed here an upper bound."""
         return self.raw.compressed if self.raw is not None else self.size
+
+    @property
+    def zipped(self) -> int:
+        """What it takes in the zip with its two headers, which both have its name."""
+        return self.compressed + _HEADERS + 2 * len(self.path.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

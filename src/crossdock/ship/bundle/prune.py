@@ -91,7 +91,7 @@ RULES: tuple[Rule, ...] = (
 
 
 class Removed(NamedTuple):
-    """A file that was left out: the rule, its package, its path in the zip; bytes unzipped and zipped."""
+    """A file that was left out: the rule, its package, its path in the zip; bytes unzipped and, with headers, zipped."""
 
     rule: str
     package: str
@@ -197,7 +197,7 @@ class _Judge:
         self._tests: set[_Directory] = set()
         for at, package in enumerate(packages):
             if package.package is not None:
-                self._tests |= {_Directory(at, path) for path in _test_directories(package)}
+                self._tests |= {_Directory(at, path) for path in test_directories(package)}
         #: Directories of tests that stay, with the file that imports them.
         self._imported: dict[_Directory, str] = self._needed_tests(packages) if with_tests else {}
         #: Rule, package, reason and path of each file that stays.
@@ -216,7 +216,7 @@ class _Judge:
                 found.append((rule, file, inner))
         spared = self._spared(package, found)
         return [
-            Removed(rule.name, package.name, file.path, file.size, file.compressed)
+            Removed(rule.name, package.name, file.path, file.size, file.zipped)
             for rule, file, inner in found
             if inner not in spared
         ]
@@ -321,7 +321,7 @@ def _prefixes(name: str) -> Iterable[str]:
     return (".".join(parts[: end + 1]) for end in range(len(parts)))
 
 
-def _test_directories(package: BundledPackage) -> set[str]:
+def test_directories(package: BundledPackage) -> set[str]:
     """Return the directories of a package that are called like tests and in which a test module lies.
 
     A test module counts for the innermost of them: `data/test` beside `data/train`, and an interface such as

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def document(title: str, *, header: Sequence[str], main: Sequence[str], footer: str) -> str:
+def document(
+    title: str, *, header: Sequence[str], main: Sequence[str], footer: str, styles: Sequence[str] = ()
+) -> str:
     """Return an HTML page of these lines of HTML; `title` and `footer` are plain text.
 
-    Nothing may be loaded and no script may run, whatever a name in it says.
+    `styles` name further style sheets beside `page.css`. Nothing may be loaded and no script may run, whatever a
+    name in it says.
     """
-    css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    sheets = resources.files(__package__)
+    css = "".join(sheets.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", *styles))
     allowed = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return "\n".join(
         [
