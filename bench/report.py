@@ -22,7 +22,7 @@ turns unless the case says otherwise, with the fastest and the slowest beside it
 turns (A B C, A B C, ..), after a round that is thrown away, and what a run writes is removed before the next one
 outside the measured time. User and system time are the processors' in the programs and in the kernel, all cores
 together. Memory is the largest resident set of any process of the command (`wait4`), as the median of the turns; Linux
-counts what the harness holds when it starts a command too, so that {floor} MiB is the least it can show. Ratios compare medians. Each run's exit status is checked, and each tree's packages are counted.
+counts what the small program holds that starts a command too, so that {floor} MiB is the least it can show. Ratios compare medians. Each run's exit status is checked, and each tree's packages are counted.
 
 | | |
 | --- | --- |

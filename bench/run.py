@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench import cross, image, installs, layers, others
 from bench.image_setting import Unavailable
-from bench.measure import take_turns
+from bench.measure import Contestant, run_once, take_turns
 from bench.report import Case, report
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def _measure(options: argparse.Namespace, exits: ExitStack) -> int:
         cases,
         rounds=options.rounds,
         facts={
-            "floor": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
+            "floor": f"{run_once(Contestant(name='nothing', argv=['/bin/true']), directory=work).peak / 2**20:.0f}",
             "python": sys.version.split()[0],
             "tools": ", ".join(
                 f"{name} {_version(setting.tool(name), '--version')}"
