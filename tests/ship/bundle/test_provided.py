@@ -50,6 +50,7 @@ def closure(
     provided: tuple[str, ...] = LAMBDA,
     target: Target | None = None,
     markers: dict[str, str] | None = None,
+    own: tuple[str, ...] = (),
 ) -> ProvidedClosure:
     stated: dict[str, dict[str, Any]] = {name: {"marker": text} for name, text in (markers or {}).items()}
     packages = [package(name, "1.2", "py3-none-any", **stated.get(name, {})) for name in requires]
@@ -63,8 +64,10 @@ def closure(
         )
         for one in chosen
     ]
-    own = BundledPackage(package=None, files=())
-    return provided_closure([*bundle, own], provided, target=target, asked=asked, runtime="lambda-python3.12")
+    code = BundledPackage(package=None, files=())
+    return provided_closure(
+        [*bundle, code], provided, target=target, asked=asked, own=own, runtime="lambda-python3.12"
+    )
 
 
 def test_boto3_goes_with_all_that_only_it_needs_and_the_note_says_which_versions_run_then() -> None:
@@ -122,6 +125,14 @@ def test_what_the_project_asks_for_itself_stays_but_for_the_sdk() -> None:
     # Written another way, and for another target only.
     assert closure(SDK, "boto3", "Python_DateUtil").left_out == frozenset(LAMBDA) - {"python-dateutil", "six"}
     assert closure(SDK, "boto3", 'urllib3; sys_platform == "win32"').left_out == frozenset(LAMBDA)
+
+
+def test_other_packages_of_the_user_are_asked_like_the_project() -> None:
+    requires = {**SDK, "mine": ["boto3>=1.40", "urllib3", 'six; extra == "more"']}
+    assert closure(requires, own=("mine",)).left_out == frozenset(LAMBDA) - {"urllib3"}
+    # An extra that somebody asks for counts here too.
+    assert closure(requires, "mine[more]", own=("mine",)).left_out == frozenset(LAMBDA) - {"urllib3", "six"}
+    assert not closure(requires).left_out
 
 
 def test_what_nothing_needs_was_asked_for_even_if_nobody_says_so() -> None:

@@ -40,6 +40,7 @@ def provided_closure(
     *,
     target: Target,
     asked: Collection[str] = (),
+    own: Collection[str] = (),
     runtime: str = "the runtime",
 ) -> ProvidedClosure:
     """Return which of `provided` (normalized names that `runtime` has) can be left out of a bundle for `target`.
@@ -53,7 +54,8 @@ def provided_closure(
     - if it is one of boto3 and botocore, and the other stays.
 
     `packages` are all that the lock gives the target. `asked` are the requirements of the project itself, as far as
-    they are known (a lock does not tell them from what they bring along). Markers in a package's Requires-Dist are
+    they are known (a lock does not tell them from what they bring along), and so are those of the packages that `own`
+    names: other source trees of the user's, which do not keep boto3 either. Markers in a package's Requires-Dist are
     answered by the target; where it leaves one open, the requirement counts. An extra counts where another
     package or `asked` asks for it.
     """
@@ -63,7 +65,9 @@ def provided_closure(
     if not found:
         why = f"the lock has none of what {runtime} brings" if provided else f"{runtime} brings no packages"
         return ProvidedClosure(notes=(f"nothing is left out: {why}",))
-    direct, dependents = _edges({one.name: one.requires for one in packages if one.package}, asked, target)
+    direct, dependents = _edges(
+        {one.name: one.requires for one in packages if one.package}, asked, own, target
+    )
     stays = _stays(found, direct, dependents, versions.keys())
     left_out = frozenset(found - stays.keys())
     notes = [*_left_out_note(left_out, versions, runtime), *_kept_notes(stays, left_out, versions, runtime)]
@@ -107,9 +111,9 @@ class _Needed:
 
 
 def _edges(
-    requires: Mapping[str, Collection[str]], asked: Collection[str], target: Target
+    requires: Mapping[str, Collection[str]], asked: Collection[str], own: Collection[str], target: Target
 ) -> tuple[set[str], dict[str, set[str]]]:
-    """Return the names that the project itself asks for, and who needs each package on the target."""
+    """Return the names that the user's own code asks for, and who else needs each package on the target."""
     parsed = {name: [_parse(line) for line in sorted(lines)] for name, lines in requires.items()}
     extras: dict[str, set[str]] = {name: set() for name in requires}
     direct = set()
@@ -124,7 +128,9 @@ def _edges(
         for one in parsed[name]:
             if one is None or one.name not in extras or not one.holds(target, extras[name]):
                 continue
-            if one.name != name:
+            if name in own:
+                direct.add(one.name)
+            elif one.name != name:
                 dependents[one.name].add(name)
             if not one.extras <= extras[one.name]:
                 extras[one.name] |= one.extras
