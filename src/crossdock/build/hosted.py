@@ -79,7 +79,10 @@ def work_mounts(work: Path, place: str) -> list[Mount]:
 
 
 def python_mounts(python: HostPython) -> list[Mount]:
-    """Return the mount that a host Python needs where it is not one of the system's: at its own place."""
+    """Return the mounts that a host Python needs where it is not one of the system's: at their own places."""
     if python.prefix == "/usr":
         return []
-    return [Mount(source=Path(python.prefix), place=python.prefix)]
+    return [
+        Mount(source=Path(python.prefix), place=python.prefix, python=True),
+        Mount(source=Path(python.executable), place=python.executable),
+    ]

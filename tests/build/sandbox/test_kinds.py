@@ -37,6 +37,18 @@ def test_without_a_sandbox_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None
     assert "--allow-unsandboxed" in str(caught.value)
 
 
+def test_on_macos_only_the_python_of_a_prefix_is_read(tmp_path: Path) -> None:
+    for name in (".netrc", "bin/python3.11", "lib/python3.11/os.py", "lib/libssl.3.dylib"):
+        (tmp_path / "home" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "home" / name).write_text("x")
+    home = tmp_path.resolve() / "home"
+    python = Mount(source=home, place=str(home), python=True)
+    parts = [str(mount.source.relative_to(home)) for mount in Seatbelt([python], Limits()).mounts]
+    assert parts == ["bin/python3.11", "lib/python3.11", "lib/libssl.3.dylib"]
+    (home / "Resources" / "Python.app").mkdir(parents=True)
+    assert [mount.source for mount in Seatbelt([python], Limits()).mounts] == [home]
+
+
 @posix
 def test_without_a_sandbox_it_runs_where_the_user_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path

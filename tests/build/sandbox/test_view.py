@@ -227,6 +227,30 @@ def test_of_a_python_in_a_shared_prefix_only_the_python_is_shown(
     assert said.split() == ["./bin/python3", "./bin/python3.11", "./lib/python3.11/os.py"]
 
 
+def test_of_a_pythons_prefix_nothing_else_is_shown(tmp_path: Path) -> None:
+    """A prefix may be a home: `--prefix=$HOME/.local`, or conda's, with the libraries of everything in it."""
+    prefix = tmp_path / "home"
+    names = (".ssh/id_rsa", ".netrc", "share/keyrings/login", "bin/tool", "lib/python3-secrets/x", "lib/libfoo.so.1",
+             "bin/python3.11", "lib/python3.11/os.py", "lib/python3.11/site-packages/theirs.py",
+             "lib/libpython3.11.so.1.0")  # fmt: skip
+    for name in names:
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text("x")
+    for place, python in ((str(prefix), False), ("/elsewhere", True)):
+        yard = Yard(tmp_path, mounts=(Mount(source=prefix, place=place, python=python),))
+        said = yard.shell(f"cd {place}; find . -type f | sort")
+        assert said.split() == ["./bin/python3.11", "./lib/libpython3.11.so.1.0", "./lib/python3.11/os.py"]
+
+
+def test_a_prefix_without_a_known_program_is_not_shown_whole(tmp_path: Path) -> None:
+    prefix = tmp_path / "home"
+    for name in (".netrc", "bin/own-python", "lib/python3.11/os.py"):
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text("x")
+    yard = Yard(tmp_path, mounts=(Mount(source=prefix, place="/python", python=True),))
+    assert yard.shell("find /python -type f") == "/python/lib/python3.11/os.py\n"
+
+
 def test_libraries_of_a_pythons_modules_are_there(tmp_path: Path) -> None:
     """What the interpreter's modules are linked to is there, without a list of names."""
     loaded = (

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A directory or file of the host and the absolute POSIX path where a build sees it."""
+    """A directory or file of the host and the absolute POSIX path where a build sees it.
+
+    `python` says that it is the prefix of a Python: of what lies there, which may be all of a home, that alone is shown.
+    """
 
     source: Path
     place: str
     writable: bool = False
+    python: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

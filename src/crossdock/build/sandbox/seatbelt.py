@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from crossdock.build.sandbox.model import Limits, Mount, Sandbox
+from crossdock.build.sandbox.pythons import python_parts
 from crossdock.build.sandbox.unsandboxed import limited, run_limited
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Seatbelt(Sandbox):
         self, mounts: Sequence[Mount], limits: Limits, *, hide: Sequence[str] = (), program: str = PROGRAM
     ) -> None:
         super().__init__(mounts, limits)
+        self.mounts = tuple(part for mount in self.mounts for part in _parts(mount))
         self._hide = tuple(hide)
         self._program = program
 
@@ -75,6 +77,11 @@ class Seatbelt(Sandbox):
         """Return the command line of the host for `command`."""
         text = profile(self.mounts, hide=self._hide, network=network)
         return limited([self._program, "-p", text, *command], self.limits.file_size)
+
+
+def _parts(mount: Mount) -> list[Mount]:
+    """Return what is shown of a Python's prefix; a framework's has nothing else in it, and programs at other places."""
+    return [mount] if (mount.source / "Resources" / "Python.app").is_dir() else python_parts(mount)
 
 
 def profile(mounts: Sequence[Mount], *, hide: Sequence[str] = (), network: bool = False) -> str:
