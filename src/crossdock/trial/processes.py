@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -26,10 +27,14 @@ _ATTEMPTS = 5
 _START = 30.0
 #: Seconds for it to end the runtime and itself; then it is killed with all that it started.
 _END = 2.0
+#: Seconds that the kernel may take to end what was killed; what sits in a system call takes longer.
+_BURIAL = 5.0
 #: Bytes of the log's end that are kept.
 _LOG = 1 << 20
 #: Fields of /proc/PID/stat behind the name: state, parent, group, session.
 _SESSION = 3
+#: A socket that listens, in /proc/net/tcp.
+_LISTENS = "0A"
 
 
 class Emulator:
@@ -62,7 +67,7 @@ class Emulator:
             self.port, runtime_api = free_ports()
             try:
                 self._start(runtime_api)
-                if self._listens():
+                if self._listens(runtime_api):
                     return self
             except BaseException:
                 self._end()
@@ -89,7 +94,7 @@ class Emulator:
 
     def is_running(self) -> bool:
         """Tell whether the emulator still runs; only then the ports are its own."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and not _has_ended(self._process.pid)
 
     def log(self) -> str:
         """Return the end of what the emulator and the function wrote."""
@@ -118,17 +123,17 @@ class Emulator:
                 start_new_session=True,
             )
 
-    def _listens(self) -> bool:
-        """Wait until the port answers; False where the emulator ended instead."""
+    def _listens(self, runtime_api: int) -> bool:
+        """Wait until the emulator listens on both ports; False where it ended instead.
+
+        An answer of a port would not do: another process may have taken it, and would be told the event.
+        """
+        wanted = {(LOOPBACK, self.port), (LOOPBACK, runtime_api)}
         end = time.monotonic() + _START
         while self.is_running() and time.monotonic() < end:
-            try:
-                socket.create_connection((LOOPBACK, self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                # Somebody else's port is none of ours: then it could not listen, and ends.
-                return self.is_running()
+            if wanted <= set(listening(self.pid)):
+                return True
+            time.sleep(0.01)
         return False
 
     def _end(self) -> None:
@@ -136,16 +141,25 @@ class Emulator:
         process = self._process
         if process is None:
             return
-        if process.poll() is None:
+        if not _has_ended(process.pid):
             process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_END)
-        # Its children lead process groups of their own, but in its session.
-        for pid in session_members(process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + _END
+        while not _has_ended(process.pid) and time.monotonic() < end:
+            time.sleep(0.01)
+        # Its children lead process groups of their own, but in its session. Until `wait` nobody else gets its number.
+        end = time.monotonic() + _BURIAL
+        while (members := session_members(process.pid)) and time.monotonic() < end:
+            for pid in members:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.001)
         process.wait()
         self._process = None
+
+
+def _has_ended(pid: int) -> bool:
+    """Tell whether a child ended, and leave it to be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def free_ports() -> tuple[int, int]:
@@ -169,3 +183,30 @@ def session_members(session: int) -> list[int]:
         if fields[0] != "Z" and int(fields[_SESSION]) == session:
             found.append(int(entry.name))
     return found
+
+
+def listening(pid: int) -> list[tuple[str, int]]:
+    """Return the addresses and TCP ports that a process listens on, as /proc has them (proc(5))."""
+    inodes = set()
+    try:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                inodes.add(entry.readlink().name)
+        # A machine without IPv6 has no second table.
+        tables = [path.read_text("ascii") for path in sorted(Path(f"/proc/{pid}/net").glob("tcp*"))]
+    except OSError:
+        return []  # it ended
+    found = []
+    for line in (line for table in tables for line in table.splitlines()[1:]):
+        words = line.split()
+        if words[3] == _LISTENS and f"socket:[{words[9]}]" in inodes:
+            address, _colon, port = words[1].partition(":")
+            found.append((_address(address), int(port, 16)))
+    return found
+
+
+def _address(text: str) -> str:
+    """Return an address of /proc/net/tcp: words of 32 bits in hexadecimal, in this machine's order of bytes."""
+    words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
+    family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
+    return socket.inet_ntop(family, b"".join(words))
