@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.project import ImageSettings, Settings
+from crossdock.project import BundleSettings, ImageSettings, Settings
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -76,9 +76,12 @@ def test_codes_that_are_put_together_must_be_known(
 def test_every_setting_is_documented() -> None:
     page = (REFERENCE / "configuration.md").read_text("utf-8")
     rows = set(re.findall(r"(?m)^\| `([a-z-]+)", page))
-    assert rows == {field.name.replace("_", "-") for field in fields(Settings)}
+    # `lambda` is no name in Python.
+    assert rows == {field.name.replace("_", "-").replace("bundle", "lambda") for field in fields(Settings)}
     image = set(re.findall(r"(?m)^\| `image\.([a-z-]+)`", page))
     assert image == {field.name.replace("_", "-") for field in fields(ImageSettings)}
+    bundle = set(re.findall(r"(?m)^\| `lambda\.([a-z-]+)`", page))
+    assert bundle == {field.name.replace("_", "-") for field in fields(BundleSettings)}
 
 
 def test_every_variable_of_our_own_is_documented() -> None:

@@ -113,7 +113,7 @@ def _bundle(brought: Wheels, place: Place, request: BundleRequest, means: Means)
     in_layer = request.shape is not Shape.FUNCTION
     prefix = package_prefix(place, target, layer=in_layer, versioned=request.versioned)
     packages = [wheel.bundled(target, prefix) for wheel in brought.wheels]
-    packages, left_out, notes = _without_provided(packages, place, target, request)
+    packages, left_out, notes = _without_provided(brought, packages, place, request)
     own = request.application(target, place)
     application = [] if own is None else [own]
     groups = [application, packages] if in_layer else [[*packages, *application]]
@@ -169,18 +169,29 @@ def _check_shape(place: Place, request: BundleRequest) -> None:
 
 
 def _without_provided(
-    packages: list[BundledPackage], place: Place, target: Target, request: BundleRequest
+    brought: Wheels, packages: list[BundledPackage], place: Place, request: BundleRequest
 ) -> tuple[list[BundledPackage], tuple[str, ...], list[str]]:
     """Return what is shipped, the names of what the runtime brings, and what to say of it."""
-    if not request.without_provided:
+    if not place.provided:
         return packages, (), []
-    from crossdock.ship.bundle.provided import provided_closure
+    from crossdock.ship.bundle.provided import half_sdk_note, provided_closure
 
-    closure = provided_closure(
-        packages, place.provided, target=target, asked=request.asked, runtime=place.name
-    )
-    kept = [package for package in packages if package.name not in closure.left_out]
-    return kept, tuple(sorted(closure.left_out)), list(closure.notes)
+    left_out: frozenset[str] = frozenset()
+    notes: list[str] = []
+    if request.without_provided:
+        own = [one.chosen.name for one in brought.wheels if one.is_own]
+        closure = provided_closure(
+            packages,
+            place.provided,
+            target=brought.target,
+            asked=request.asked,
+            own=own,
+            runtime=place.name,
+        )
+        left_out, notes = closure.left_out, list(closure.notes)
+    kept = [package for package in packages if package.name not in left_out]
+    half = half_sdk_note([package.name for package in kept], place.provided, place.name)
+    return kept, tuple(sorted(left_out)), [*notes, *([half] if half else [])]
 
 
 def _regrouped(

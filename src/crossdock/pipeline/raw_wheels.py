@@ -44,6 +44,12 @@ class WheelAtHand:
             built_from=chosen.built_from,
         )
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it was built from a source tree of the user's."""
+        choice = self.chosen.choice
+        return choice is not None and choice.package.directory is not None
+
     def bundled(self, target: Target, prefix: str) -> BundledPackage:
         """Return it as it lies in a zip below `prefix`."""
         return bundled_wheel(
