@@ -142,9 +142,7 @@ def _chroot(root: Path, mounts: dict[str, Path], command: Sequence[str]) -> str:
 def _sdist(project: str, place: Path) -> Path:
     known = sorted(place.glob(f"{project}-*.tar.gz"))
     if not known:
-        _pip(
-            "download", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", "-d", str(place), project
-        )
+        _pip("download", "--no-deps", "--no-binary", ":all:", "-d", str(place), project)
         known = sorted(place.glob(f"{project}-*.tar.gz"))
     return known[0]
 
