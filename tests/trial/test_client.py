@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from tests.trial.worlds import means_of
 
 from crossdock.digest import Digest
 from crossdock.errors import CrossdockError, FetchError, TrialError
+from crossdock.store import Store
 from crossdock.target.names import parse_target
 from crossdock.trial import client, emulator
 from crossdock.trial.client import client_for, client_wheels
@@ -109,3 +111,25 @@ def test_an_index_without_the_file_and_no_network(index: LoopbackIndex, tmp_path
         fetch_pinned([wheel], means_of(tmp_path, index, offline=True))
     assert caught.value.code == "E-FETCH-OFFLINE"
     assert caught.value.places == (wheel.filename,)
+
+
+def test_the_emulator_is_taken_out_of_its_wheel_and_made_again_when_damaged(
+    index: LoopbackIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_wheel(index.directory, "aws_sam_cli", "9.0", files={"rapid/emulator": "program"})
+    member = {"path": "rapid/emulator", "sha256": Digest.of(b"program").hex}
+    table = {"wheel": pinned(path)._asdict(), "member": {"x86_64": member}}
+    monkeypatch.setattr(emulator, "_pinned", lambda: table)
+    means = means_of(tmp_path, index)
+    program = emulator.emulator(means)
+    assert (program.read_bytes(), program.stat().st_mode & 0o777) == (b"program", 0o755)
+    program.write_bytes(b"damaged")
+    # Another boot: what was written just before a power cut is looked at again.
+    restarted = replace(means, store=Store.open(tmp_path / "store", warn=print, boot=lambda: "another"))
+    assert emulator.emulator(replace(restarted, offline=True)).read_bytes() == b"program"
+    member["sha256"] = "0" * 64
+    for path_in_wheel in ("rapid/emulator", "rapid/nothing"):
+        member["path"] = path_in_wheel
+        with pytest.raises(TrialError) as caught:
+            emulator.emulator(means)
+        assert caught.value.code == "E-TRIAL-EMULATOR"

@@ -69,6 +69,8 @@ def test_of_a_runtime_that_died_the_log_tells() -> None:
     outcome = judged(502, b"")
     assert (outcome.ok, outcome.error_type) == (False, "Runtime.ExitError")
     assert outcome.error_message == "the runtime ended: exit status 7"
+    silent = "[ERROR] (rapid) Invoke failed error=Runtime exited without providing a reason InvokeID=1"
+    assert judged(502, b"", silent).error_message == "the runtime ended: without providing a reason"
     assert judged(502, b"", "").error_message == "the runtime ended: the log tells more"
     assert not judged(500, b"something else").ok
 

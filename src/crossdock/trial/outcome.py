@@ -11,7 +11,7 @@ from typing import Any
 _TIMED_OUT = re.compile(rb"Task timed out after [0-9.]+ seconds")
 #: The emulator's own lines in the log, the function's aside.
 _OWN = re.compile(r"\d\d \w{3} \d{4} [0-9:,]+ \[\w+\] \(rapid\) |(?:START|END|REPORT) RequestId: ")
-_EXITED = re.compile(r"Runtime exited with error: ([^\n]*?)(?: InvokeID=.*)?$", re.MULTILINE)
+_EXITED = re.compile(r"Runtime exited (?:with error: )?(.*?)(?: InvokeID=.*)?$", re.MULTILINE)
 _OK = 200
 #: What awslambdaric answers for an exception; a function that returns an `errorType` of its own has not failed.
 _FAILURE = frozenset({"errorType", "errorMessage", "stackTrace"})
