@@ -356,6 +356,23 @@ def test_links_that_multiply_are_refused_in_bounded_time() -> None:
     assert caught.value.code == "E-TAR-LIMIT-LINKS"
 
 
+def test_links_count_as_the_files_that_they_become() -> None:
+    """86 KB can hold 4096 links to a file of 57 MB: 234 GB on the disk."""
+    data = sdist(file(content=b"1" * 5000), *(link(b"l%d" % number, b"x") for number in range(10)))
+    held = 5000 * 11 + len(INFO)
+    for limits, says in (
+        (Limits(total_size=held - 1), f"more than {held - 1} bytes"),
+        (Limits(ratio_floor=20_000, ratio=50), "more than 50 times its size"),
+    ):
+        with pytest.raises(ArchiveError) as caught:
+            open_sdist(data, limits=limits)
+        assert caught.value.code == "E-TAR-LIMIT-LINKS"
+        assert says in caught.value.message
+    for limits in (Limits(total_size=held + 20_000), Limits(ratio_floor=held)):
+        with open_sdist(data, limits=limits) as found:
+            assert len(found.files) == 12
+
+
 def test_a_setup_script_made_to_break_parsers_is_judged_by_its_words() -> None:
     deep = "x = " + "-" * 50_000 + "1\n"
     wide = "if " + "+".join(["a"] * 5000) + ":\n    pass\n"

@@ -136,10 +136,11 @@ class Sdist:
         """Return one file's content."""
         return next(b"".join(chunks()) for path, chunks in self._walk() if path == file.content)
 
-    def contents(self) -> Iterator[tuple[SdistFile, Iterator[bytes]]]:
-        """Yield every file with its content in chunks, links as copies of what they lead to.
+    def contents(self, *, links: bool = True) -> Iterator[tuple[SdistFile, Iterator[bytes]]]:
+        """Yield every file with its content in chunks, links as copies of what they lead to, or not at all.
 
-        The chunks of one file must be taken before the next is asked for; files reached by links come last.
+        The chunks of one file must be taken before the next is asked for; files reached by links come last, each
+        with its content in one piece.
         """
         own = {file.path: file for file in self.files if file.path == file.content}
         for path, chunks in self._walk():
@@ -147,7 +148,7 @@ class Sdist:
                 yield own[path], chunks()
         linked: dict[str, list[SdistFile]] = {}
         for file in self.files:
-            if file.path != file.content:
+            if links and file.path != file.content:
                 linked.setdefault(file.content, []).append(file)
         if linked:
             for path, chunks in self._walk():
@@ -225,14 +226,33 @@ class Sdist:
             resolved = resolve_links(links, by_path.keys(), limit=self._limits.members)
         except ArchiveError as error:
             raise within(error, self.filename) from None
+        total = sum(file.size for file in files)
         for path, target in resolved.items():
             file = by_path[target]
+            # A link of a hundred bytes is a copy of a file of any size.
+            total += file.size
+            self._check_total(total, path)
             try:
                 placed = parse_member_path(path, self._rules)
             except ArchiveError as error:
                 raise within(error, self.filename, path) from None
             files.append(SdistFile(placed, file.size, file.executable, file.path))
         self.files = tuple(files)
+
+    def _check_total(self, total: int, path: str) -> None:
+        limits = self._limits
+        if total > limits.total_size:
+            self._refuse(
+                "E-TAR-LIMIT-LINKS",
+                f"its links multiply it to more than {limits.total_size} bytes",
+                member=path,
+            )
+        if total > limits.ratio_floor and total > limits.ratio * len(self._view):
+            self._refuse(
+                "E-TAR-LIMIT-LINKS",
+                f"its links multiply it to more than {limits.ratio} times its size",
+                member=path,
+            )
 
     def _keep(self, path: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> None:
         """Remember the content of a file that says what the distribution is or how it is built."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, BinaryIO
 
 from crossdock.errors import BuildError
 
@@ -12,21 +13,38 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from crossdock.archive.sdist import Sdist
+    from crossdock.archive.sdist import Sdist, SdistFile
     from crossdock.build.tree import TreeFile
 
 #: Files of a tree are packed to be built somewhere else, and thrown away soon.
 _LEVEL = 1
+_CHUNK = 1 << 20
 
 
 def extract(sdist: Sdist, place: Path) -> None:
-    """Write the files of a source distribution below `place`; its names were proven safe by the reader."""
-    for file, chunks in sdist.contents():
-        path = place.joinpath(*str(file.path).split("/"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as out:
+    """Write the files of a source distribution below `place`; its names were proven safe by the reader.
+
+    Links become copies, made on the disk: what they lead to may be larger than the memory.
+    """
+    for file, chunks in sdist.contents(links=False):
+        with _new(place, file) as out:
             out.writelines(chunks)
-        path.chmod(0o755 if file.executable else 0o644)
+    for file in sdist.files:
+        if file.path != file.content:
+            with _below(place, file.content).open("rb") as source, _new(place, file) as out:
+                shutil.copyfileobj(source, out, _CHUNK)
+
+
+def _new(place: Path, file: SdistFile) -> BinaryIO:
+    path = _below(place, file.path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    out = path.open("xb")
+    path.chmod(0o755 if file.executable else 0o644)
+    return out
+
+
+def _below(place: Path, path: str) -> Path:
+    return place.joinpath(*path.split("/"))
 
 
 def project_in(source: Path, what: str, name: str, subdirectory: str | None) -> Path:
