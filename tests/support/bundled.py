@@ -9,6 +9,7 @@ from crossdock.archive.wheel import Wheel
 from crossdock.safepath import PathRules
 from crossdock.ship.bundle.model import BundledPackage, BundleFile, Raw
 from crossdock.ship.bundle.prune_sources import Contents
+from crossdock.ship.installed import Layout
 from crossdock.ship.receipt import ShippedPackage
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 def bundled(wheel: Path, prefix: str = "") -> BundledPackage:
     """Return the package of a wheel as it lies in a zip below `prefix`; its shared libraries count as binaries."""
     with Wheel.open(wheel.read_bytes(), wheel.name, rules=PathRules.POSIX) as opened:
-        dist_info = opened.dist_info
+        dist_info, layout = opened.dist_info, Layout()
         files = [
             BundleFile(
-                f"{prefix}{file.path}",
+                f"{prefix}{layout.place(file.scheme, str(file.path), opened.name)}",
                 file.sha256,
                 file.size,
                 file.executable,

@@ -9,14 +9,14 @@ import pytest
 from tests.support.bundled import application, bundled, unpack
 from tests.support.wheels import make_wheel
 
-from crossdock.errors import UsageError
+from crossdock.errors import ShipError, StoreError, UsageError
+from crossdock.oci.blob import FileSource
+from crossdock.ship.bundle.model import BundledPackage, BundleFile
 from crossdock.ship.bundle.prune import RULES, Pruned, possible, prune, rules_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from crossdock.ship.bundle.model import BundledPackage
 
 NATIVE = "cp311-cp311-manylinux_2_17_aarch64"
 #: A package of the scientific kind in small.
@@ -314,3 +314,17 @@ def test_the_order_of_the_packages_changes_nothing(tmp_path: Path) -> None:
     one, other = prune(packages, ["all"]), prune(packages[::-1], ["all"])
     assert sorted(one.removed) == sorted(other.removed)
     assert sorted(one.notes) == sorted(other.notes)
+
+
+def test_bytes_that_are_gone_are_a_refusal(tmp_path: Path) -> None:
+    package = made(tmp_path, DEMO)
+    [file] = [file for file in package.files if file.path == "demo/tests/test_demo.py"]
+    assert file.raw is not None
+    own = BundleFile("app.py", "0" * 64, 3, executable=False, source=FileSource(tmp_path / "gone.py"))
+    with pytest.raises(ShipError) as caught:
+        prune([BundledPackage(package=None, files=(own,)), package], ["tests"])
+    assert caught.value.code == "E-BUNDLE-CHANGED"
+    file.raw.blob.unlink()
+    with pytest.raises(StoreError) as lost:
+        prune([package], ["tests"])
+    assert lost.value.code == "E-STORE-DAMAGED"
