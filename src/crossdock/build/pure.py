@@ -103,16 +103,16 @@ def _build(
     locked: Locked | None,
     trusted: bool = False,
 ) -> BuiltWheel:
-    from crossdock.archive.wheel import Wheel  # only when something is built
+    from crossdock.build.produced import open_produced  # only when something is built
     from crossdock.safepath import PathRules
 
     project = source if locked is None else project_in(source, what, locked.name, locked.subdirectory)
     path = build_wheel(project, work, tools, python=python, log=log, trusted=trusted)
-    wheel = Wheel.open(path.read_bytes(), path.name, rules=PathRules.ANY)
-    if locked is not None:
-        prove_same_project(wheel, what, locked.name, locked.version)
-    _prove_pure(wheel, what)
-    return BuiltWheel(filename=path.name, content=_canonical(wheel))
+    with open_produced(path, what, rules=PathRules.ANY) as wheel:
+        if locked is not None:
+            prove_same_project(wheel, what, locked.name, locked.version)
+        _prove_pure(wheel, what)
+        return BuiltWheel(filename=path.name, content=_canonical(wheel))
 
 
 def _prove_pure(wheel: Wheel, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.build.canonical import members_of, prove_same_project
+from crossdock.build.produced import open_produced
 from crossdock.build.repair.bill import add_bill, add_licences
 from crossdock.build.repair.floors import prove_floor
 from crossdock.build.repair.graft import graft
@@ -36,10 +37,9 @@ def repair(wheel: Path, job: RepairJob) -> Repaired:
     Raises `BuildError` (E-BUILD-HOST-BINARY, -FELL-BACK, -LIBRARY, -FLOOR, -UNFIT, -UNDEFINED, -MODULE, -LEAK,
     -METADATA, -OTHER-PROJECT) where it cannot be, and `ArchiveError` where it is no sound wheel.
     """
-    from crossdock.archive.wheel import Wheel
     from crossdock.safepath import PathRules
 
-    with Wheel.open(wheel.read_bytes(), wheel.name, rules=PathRules.POSIX) as opened:
+    with open_produced(wheel, job.what, rules=PathRules.POSIX) as opened:
         prove_same_project(opened, job.what, job.name, job.version)
         contents = _contents(opened)
         claimed = opened.filename.tag_names
