@@ -13,6 +13,7 @@ LOG = """\
 START RequestId: 063e1474-e2f0-462d-a7a8-c6ee30d0e668 Version: $LATEST
 hello
 [ERROR] ValueError: no\rTraceback (most recent call last):\r\xa0\xa0File "app.py", line 1, in f\n\
+[WARNING]\t2026-11-23T03:37:38.578Z\t\tLAMBDA_WARNING: Unhandled exception. The most likely cause is ...
 23 Nov 2026 03:14:03,040 [ERROR] (rapid) Init failed error=Runtime exited with error: exit status 7 InvokeID=
 23 Nov 2026 03:14:03,040 [ERROR] (rapid) Invoke failed error=Runtime exited with error: exit status 7 InvokeID=c35e
 END RequestId: 063e1474-e2f0-462d-a7a8-c6ee30d0e668

@@ -43,8 +43,10 @@ def command(**options: Any) -> int:
     """
     from crossdock.cli.lambda_json import bundle_json
     from crossdock.cli.lambda_session import LambdaSession
+    from crossdock.cli.lambda_test import check_trial
 
     session = LambdaSession(options)
+    check_trial(session)
     results = []
     for bundle in session.bundles():
         _refuse(session, bundle)

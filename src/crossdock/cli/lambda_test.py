@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from crossdock.cli.console import Progress, note, paint
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from crossdock.cli.lambda_session import LambdaSession
     from crossdock.cli.session import Session
@@ -30,6 +31,28 @@ _CPUS = {"AMD64": "x86_64", "arm64": "aarch64"}
 _DOWNLOAD = 600
 #: What the client's error looks like where its own library cannot be loaded.
 _NO_LIBRARY = "'NoneType' object has no attribute 'next'"
+
+
+def check_trial(session: LambdaSession) -> None:
+    """Refuse words of `--test` and `--event` that cannot be followed, before any work is done for them.
+
+    Raise `UsageError`: E-TRIAL-EVENT, E-TRIAL-TARGET for a target that is no runtime of AWS Lambda.
+    """
+    handler, event = session.options.get("test"), session.options.get("event")
+    if event and not handler:
+        raise UsageError(
+            "`--event` without `--test`", code="E-TRIAL-EVENT", hint="name the handler: `--test app.handler`"
+        )
+    if not handler:
+        return
+    trial_event(session)
+    for target in session.targets:
+        if session.place(target).kind != "lambda":
+            raise UsageError(
+                f"`--test` runs functions of AWS Lambda, and {target.name} is none",
+                code="E-TRIAL-TARGET",
+                hint="leave `--test` out",
+            )
 
 
 def trial_event(session: Session) -> bytes:
@@ -74,13 +97,7 @@ def trial_command(
     """
     from crossdock.trial.invoke import Trial, try_function
 
-    place = session.place(target)
-    if place.kind != "lambda":
-        raise UsageError(
-            f"`--test` runs functions of AWS Lambda, and {target.name} is none",
-            code="E-TRIAL-TARGET",
-            hint="leave `--test` out",
-        )
+    check_trial(session)
     event = trial_event(session)
     handler = session.options["test"]
     with tempfile.TemporaryDirectory(prefix="crossdock-zips-") as work:
@@ -92,8 +109,10 @@ def trial_command(
         for layer in layers:
             unpack_zip(layer, opt)
         trial = Trial(target=target, task=task, layers=(opt,), handler=handler, event=event)
-        outcome = try_function(trial, trial_means(session))
-    _tell(session, target, handler, outcome, place)
+        place = session.place(target)
+        found = try_function(trial, trial_means(session))
+        outcome = _as_there(found, {str(task): place.task_root, str(opt): place.layer_root})
+    _tell(session, target, handler, outcome)
     return {"handler": handler, **outcome.to_json()}
 
 
@@ -167,8 +186,8 @@ def _uv_python(session: Session, name: str, directory: Path) -> Path | None:
 # What the user sees
 
 
-def _tell(session: LambdaSession, target: Target, handler: str, outcome: Outcome, place: Place) -> None:
-    """Tell what the function wrote, what it answered and what was not as in the target."""
+def _tell(session: LambdaSession, target: Target, handler: str, outcome: Outcome) -> None:
+    """Tell what the function wrote (of an exception its client writes the trace), its answer, what was not as there."""
     if session.quiet and outcome.ok:
         return
     for line in outcome.function_log.splitlines():
@@ -179,11 +198,25 @@ def _tell(session: LambdaSession, target: Target, handler: str, outcome: Outcome
         note(f"{paint('ok', 'green')} {head}: {outcome.body.decode('utf-8', 'replace')}")
     else:
         note(f"{paint('failed', 'red')} {head}: {outcome.error_type}: {outcome.error_message}")
-        for line in outcome.trace:
-            note(line)
-        for hint in _hints(outcome, place):
+        for hint in _hints(outcome, session.place(target)):
             note(f"hint: {hint}")
     session.tell(f"{target.name}: {outcome.note}")
+
+
+def _as_there(outcome: Outcome, places: Mapping[str, str]) -> Outcome:
+    """Return an outcome that names files as they will lie, not as they lay here for a moment."""
+
+    def there(text: str) -> str:
+        for here, place in places.items():
+            text = text.replace(here, place)
+        return text
+
+    return replace(
+        outcome,
+        error_message=there(outcome.error_message),
+        trace=tuple(map(there, outcome.trace)),
+        log=there(outcome.log),
+    )
 
 
 def _hints(outcome: Outcome, place: Place) -> Iterator[str]:
@@ -194,4 +227,4 @@ def _hints(outcome: Outcome, place: Place) -> Iterator[str]:
         yield "AWS's client needs libstdc++6, which this machine's Python does not find"
 
 
-__all__ = ["trial_command", "trial_event", "trial_means", "unpack_zip"]
+__all__ = ["check_trial", "trial_command", "trial_event", "trial_means", "unpack_zip"]

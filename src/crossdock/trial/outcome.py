@@ -9,8 +9,10 @@ from typing import Any
 
 #: The emulator answers this instead of JSON when the function's time is over.
 _TIMED_OUT = re.compile(rb"Task timed out after [0-9.]+ seconds")
-#: The emulator's own lines in the log, the function's aside.
-_OWN = re.compile(r"\d\d \w{3} \d{4} [0-9:,]+ \[\w+\] \(rapid\) |(?:START|END|REPORT) RequestId: ")
+#: Lines of the log that are the emulator's own, and the client's advice after every failed start.
+_OWN = re.compile(
+    r"\d\d \w{3} \d{4} [0-9:,]+ \[\w+\] \(rapid\) |(?:START|END|REPORT) RequestId: |\[WARNING\]\t.*\tLAMBDA_WARNING: "
+)
 _EXITED = re.compile(r"Runtime exited (?:with error: )?(.*?)(?: InvokeID=.*)?$", re.MULTILINE)
 _OK = 200
 #: What awslambdaric answers for an exception; a function that returns an `errorType` of its own has not failed.
