@@ -53,7 +53,7 @@ def test_what_unpacks_to_more_than_the_memory_is_refused(
 
     path = tmp_path / "demo-1.0-py3-none-any.whl"
     path.write_bytes(zip_bytes(wheel_files(files={"demo.py": os.urandom(3000)})))
-    monkeypatch.setattr("crossdock.build.produced._LIMITS", Limits(total_size=3000))
+    monkeypatch.setattr("crossdock.build.produced.LIMITS", Limits(total_size=3000))
     with pytest.raises(ArchiveError) as caught:
         open_produced(path, "demo", rules=PathRules.POSIX)
     assert caught.value.code == "E-ZIP-LIMIT-TOTAL"

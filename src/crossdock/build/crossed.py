@@ -38,6 +38,8 @@ REBUILT = "cross-rebuilt"
 _PARTS_OF_PROVENANCE = ("compiler", "target-python", "sysroot", "rust")
 #: The name of a wheel's provenance in its .dist-info.
 PROVENANCE = "crossdock-build.json"
+#: The longest has some kilobytes.
+PROVENANCE_LIMIT = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +195,15 @@ def provenance_of(content: bytes) -> dict[str, Any]:
     import zipfile
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in archive.namelist():
+        for member in archive.infolist():
+            name = member.filename
             if name.endswith(f".dist-info/{PROVENANCE}") and name.count("/") == 1:
-                found = json.loads(archive.read(name))
+                if member.file_size > PROVENANCE_LIMIT:
+                    return {}
+                try:
+                    found = json.loads(archive.read(member))
+                except RecursionError:
+                    return {}
                 return found if isinstance(found, dict) else {}
     return {}
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _GIB = 1 << 30
 #: The largest wheels of the index have 1 GiB; PyPI takes none of more than that.
-_LARGEST = 2 * _GIB
-#: What is in it is held in memory while it is written anew.
-_LIMITS = Limits(member_size=2 * _GIB, total_size=4 * _GIB)
+LARGEST = 2 * _GIB
+#: What is in a built wheel is held in memory while it is written anew.
+LIMITS = Limits(member_size=2 * _GIB, total_size=4 * _GIB)
 
 
 def open_produced(path: Path, what: str, *, rules: PathRules) -> Wheel:
@@ -30,10 +30,10 @@ def open_produced(path: Path, what: str, *, rules: PathRules) -> Wheel:
     from crossdock.store.mapped import mapped
 
     found = path.lstat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
         raise BuildError(
-            f"the build of `{what}` left no wheel of at most {_LARGEST >> 30} GiB",
+            f"the build of `{what}` left no wheel of at most {LARGEST >> 30} GiB",
             code="E-BUILD-BACKEND",
             places=[f"{path.name}: {found.st_size} bytes"],
         )
-    return Wheel.open(mapped(path), path.name, rules=rules, limits=_LIMITS)
+    return Wheel.open(mapped(path), path.name, rules=rules, limits=LIMITS)

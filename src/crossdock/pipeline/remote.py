@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
+from crossdock.build.believed import is_report, prove_built_for
 from crossdock.build.crossed import CrossBuilt, ask_of, check_target, find_built, keep_built, log_path
 from crossdock.errors import BuildError, CrossdockError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 #: Builds that are handed over at a time: whoever runs them decides how many run.
 _HANDED_OVER = 64
 _LOG_LIMIT = 16 << 20
+_CODE = re.compile(r"E-[A-Z0-9-]{1,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,7 @@ class Remote:
         try:
             self._stages.stage(name, "on the cluster")
             outcome = self._outcome(job, log)
+            _check_wheel(outcome, ask)
         except BaseException as error:
             code = error.code if isinstance(error, CrossdockError) else type(error).__name__
             self._stages.ended(name, f"failed: {code}", failed=True)
@@ -124,7 +128,9 @@ class Remote:
     def _outcome(self, job: CrossJob, log: Path) -> RemoteOutcome:
         """Return what came of it, its log kept here; raise the error that it is."""
         outcome = self._ran(job)
-        log.write_bytes(outcome.log)
+        if not _is_whole(outcome):
+            raise _disbelieved("it is not what a worker of this version answers")
+        log.write_bytes(outcome.log[:_LOG_LIMIT])
         if outcome.error is not None:
             raise _error_of(outcome, str(log))
         return outcome
@@ -153,6 +159,49 @@ class Remote:
                 hint="its workers must have this version of crossdock; a build that ends its worker each time needs"
                 " more memory than that has",
             ) from error
+
+
+def _is_whole(outcome: object) -> bool:
+    """Tell whether an answer has the types that it should: it was made of a stranger's bytes."""
+    if not isinstance(outcome, RemoteOutcome):
+        return False
+    texts, parts = (outcome.filename, outcome.log_place), (outcome.content, outcome.log)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(part, bytes) for part in parts)
+        and (is_report(outcome.report) if outcome.error is None else _is_error(outcome.error))
+    )
+
+
+def _is_error(told: object) -> bool:
+    if not isinstance(told, dict):
+        return False
+    code, hint, places = told.get("code"), told.get("hint"), told.get("places", ())
+    return (
+        isinstance(told.get("message"), str)
+        and isinstance(code, str)
+        and _CODE.fullmatch(code) is not None
+        and (hint is None or isinstance(hint, str))
+        and isinstance(places, list | tuple)
+        and all(isinstance(place, str) for place in places)
+    )
+
+
+def _check_wheel(outcome: RemoteOutcome, ask: dict[str, Any]) -> None:
+    """Refuse a wheel that is not the one that was asked for: its name becomes a file's, its bytes are shipped."""
+    try:
+        prove_built_for(outcome.content, outcome.filename, ask)
+    except CrossdockError as error:
+        raise _disbelieved(error.message, error.places) from error
+
+
+def _disbelieved(why: str, places: Sequence[str] = ()) -> BuildError:
+    return BuildError(
+        f"a worker of the cluster gave no wheel that can be taken: {why}",
+        code="E-BUILD-EXECUTOR",
+        places=places,
+        hint="see who else may use the cluster",
+    )
 
 
 def _error_of(outcome: RemoteOutcome, log: str) -> BuildError:
