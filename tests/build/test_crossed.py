@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zipfile
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from crossdock.build import crossed
 from crossdock.build.carried import export_wheels, import_wheels
 from crossdock.build.crossed import CrossJob, ask_of, find_built, keep_built, log_path
 from crossdock.build.model import PackageSettings
+from crossdock.digest import Digest
 from crossdock.errors import ArchiveError
 from crossdock.store import Store
 from crossdock.target.names import parse_target
@@ -23,8 +25,6 @@ from crossdock.target.names import parse_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from crossdock.digest import Digest
 
 REPORT = {"tags": ["cp312-cp312-manylinux_2_17_aarch64"], "floor": None, "grafted": [], "findings": []}
 
@@ -234,6 +234,40 @@ def with_other_parts(value: Any) -> None:
     value["wheels"][0]["parts"]["compiler"] = {"zig": "2"}
 
 
+def of_another_project(value: Any) -> None:
+    value["wheels"][0]["ask"]["name"] = "other"
+
+
+def of_another_version(value: Any) -> None:
+    value["wheels"][0]["ask"]["version"] = "2.0"
+
+
+def without(*keys: str) -> Any:
+    """A list whose only row lacks what `keys` lead to."""
+
+    def change(value: Any) -> None:
+        *above, last = keys
+        found = value["wheels"][0]
+        for key in above:
+            found = found[key]
+        del found[last]
+
+    return lambda members: listing(members, change)
+
+
+def not_as_a_wheel_is(members: Any) -> Any:
+    """Another file in the wheel's place, with its provenance and hash."""
+    value = json.loads(members[0][1])
+    row = value["wheels"][0]
+    _name, content = wheel(row["ask"], compiler={"zig": "1"})
+    with zipfile.ZipFile(io.BytesIO(content)) as whole:
+        name = f"demo-1.0.dist-info/{crossed.PROVENANCE}"
+        content = zip_bytes({name: whole.read(name)})
+    row["sha256"] = Digest.of(content).hex
+    name = f"wheels/{row['sha256']}/{row['filename']}"
+    return [(members[0][0], json.dumps(value).encode()), (name, content)]
+
+
 def named_elsewhere(value: Any) -> None:
     value["wheels"][0]["filename"] = "../../demo-1.0-py3-none-any.whl"
 
@@ -251,6 +285,17 @@ def named_elsewhere(value: Any) -> None:
         (lambda members: listing(members, of_another_source), "was not built for what the list says"),
         (lambda members: listing(members, with_other_parts), "was not built for what the list says"),
         (lambda members: listing(members, named_elsewhere), "its list is damaged"),
+        (lambda members: listing(members, of_another_project), "was not built for what the list says"),
+        (lambda members: listing(members, of_another_version), "was not built for what the list says"),
+        (without("ask", "name"), "its list is damaged"),
+        (without("ask", "version"), "its list is damaged"),
+        (without("ask", "settings"), "its list is damaged"),
+        (without("ask", "target", "python"), "its list is damaged"),
+        (without("ask", "target", "libc"), "its list is damaged"),
+        (without("report", "grafted"), "its list is damaged"),
+        (without("parts", "compiler"), "its list is damaged"),
+        (lambda members: [(members[0][0], b"[" * 100_000), members[1]], "its list is damaged"),
+        (not_as_a_wheel_is, "is damaged: "),
         (
             lambda members: listing(members, lambda value: value.update(form=99)),
             "another version of crossdock",
@@ -265,6 +310,36 @@ def test_a_changed_export_is_refused(store: Store, tmp_path: Path, change: Any, 
             import_wheels(other, io.BytesIO(content), "x.tar")
         assert caught.value.code == "E-CACHE-FILE"
         assert list(other.facts(crossed.BUILT)) == []
+
+
+def test_a_sparse_member_is_not_unfolded(store: Store, tmp_path: Path) -> None:
+    """A few bytes of tar would stand for as many as its header says."""
+    keep(store, ask(), compiler={"zig": "1"})
+    content = bytearray(exported(store))
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        place = archive.getmembers()[1].offset_data - 512
+    header = tarfile.TarInfo.frombuf(bytes(content[place : place + 512]), "utf-8", "strict")
+    header.type = tarfile.GNUTYPE_SPARSE
+    block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+    block[483:495] = b"%011o\0" % (1 << 32)
+    block[148:156] = b"        "
+    block[148:156] = b"%06o\0 " % sum(block)
+    content[place : place + 512] = block
+    with closing(Store.open(tmp_path / "other", warn=pytest.fail)) as other:
+        with pytest.raises(ArchiveError) as caught:
+            import_wheels(other, io.BytesIO(bytes(content)), "x.tar")
+        assert caught.value.code == "E-CACHE-FILE"
+
+
+def test_a_provenance_without_end_is_not_read(store: Store, tmp_path: Path) -> None:
+    """Zeros: 1.5 MB of a wheel unpack to more than the memory."""
+    keep(store, ask(), compiler={"zig": "1"}, padding="0" * (crossed.PROVENANCE_LIMIT + 1))
+    content = exported(store)
+    assert len(content) < 100_000
+    with closing(Store.open(tmp_path / "other", warn=pytest.fail)) as other:
+        with pytest.raises(ArchiveError, match="was not built for what the list says") as caught:
+            import_wheels(other, io.BytesIO(content), "x.tar")
+        assert caught.value.code == "E-CACHE-FILE"
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b\x08\x00"])

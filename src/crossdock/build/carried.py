@@ -11,9 +11,11 @@ import json
 import tarfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossdock.build.crossed import PARTS, find_built, keep_built, parts_of, provenance_of, words
+from crossdock.build.believed import is_ask, is_report, prove_built_for
+from crossdock.build.crossed import PARTS, find_built, keep_built, parts_of, words
+from crossdock.build.produced import LARGEST
 from crossdock.digest import Digest
-from crossdock.errors import ArchiveError, CrossdockError
+from crossdock.errors import ArchiveError, BuildError, CrossdockError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 _FORM = 1
 _LIST = "crossdock-wheels.json"
 _LIST_LIMIT = 64 << 20
-#: The largest wheels of the index have less than a tenth of it.
-_WHEEL_LIMIT = 8 << 30
 
 
 class Carried(NamedTuple):
@@ -85,13 +85,13 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 def import_wheels(store: Store, source: BinaryIO, filename: str) -> Carried:
     """Take the wheels of an export into the store; what was built here before stays as it is.
 
-    Every wheel's hash is checked, and that it was built of the source, for the target and with the parts that the list
-    says. Raise `ArchiveError` (E-CACHE-FILE) for a file that is none or is damaged; wheels before the damage stay.
+    Every wheel's hash is checked, that it is a sound wheel of the project, and that it was built of the source, for the
+    target and with the parts that the list says. Raise `ArchiveError` (E-CACHE-FILE) for a file that is none or is damaged; wheels before the damage stay.
     """
     try:
         with tarfile.open(fileobj=source, mode="r:") as archive:
             return _import(store, archive, filename)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise ArchiveError(f"`{filename}` is no tar: {error}", code="E-CACHE-FILE") from error
 
 
@@ -103,7 +103,7 @@ def _import(store: Store, archive: tarfile.TarFile, filename: str) -> Carried:
     known = size = 0
     while (member := archive.next()) is not None:
         asked = wanted.pop(member.name, None)
-        if asked is None or not member.isreg() or member.size > _WHEEL_LIMIT:
+        if asked is None or not _is_plain(member, LARGEST):
             _refuse(filename, f"an entry that is not in its list: `{member.name[:200]}`")
         reader = archive.extractfile(member)
         content = b"" if reader is None else reader.read()
@@ -117,7 +117,7 @@ def _import(store: Store, archive: tarfile.TarFile, filename: str) -> Carried:
 
 def _listed(archive: tarfile.TarFile, filename: str) -> list[dict[str, Any]]:
     first = archive.next()
-    if first is None or first.name != _LIST or not first.isreg() or first.size > _LIST_LIMIT:
+    if first is None or first.name != _LIST or not _is_plain(first, _LIST_LIMIT):
         _refuse(filename, f"it does not begin with {_LIST}")
     reader = archive.extractfile(first)
     try:
@@ -127,13 +127,20 @@ def _listed(archive: tarfile.TarFile, filename: str) -> list[dict[str, Any]]:
             _refuse(filename, f"another version of crossdock wrote it (form {found['form']})")
         for row in rows:
             Digest("sha256", row["sha256"])
-            _ = row["ask"]["source"], row["ask"]["target"], row["parts"]["compiler"], row["report"]["tags"]
+            _ = row["parts"]["compiler"]
             _check_name(row["filename"])
-    except (ValueError, KeyError, TypeError, CrossdockError) as error:
+            if not is_ask(row["ask"]) or not is_report(row["report"]):
+                _refuse(filename, "its list is damaged: a row has not what one has")
+    except (ValueError, KeyError, TypeError, RecursionError, CrossdockError) as error:
         if isinstance(error, CrossdockError) and error.code == "E-CACHE-FILE":
             raise
         _refuse(filename, f"its list is damaged: {error}")
     return list(rows)
+
+
+def _is_plain(member: tarfile.TarInfo, limit: int) -> bool:
+    """Tell whether an entry is a file whose bytes are all in the tar: of a sparse one a few stand for any number."""
+    return member.isreg() and not member.issparse() and member.size <= limit
 
 
 def _check_name(name: str) -> None:
@@ -154,18 +161,15 @@ def _take(store: Store, row: dict[str, Any], content: bytes, filename: str) -> b
 
 
 def _prove(row: dict[str, Any], content: bytes, filename: str) -> None:
-    """Hold the list against what the wheel itself says of its making."""
-    import zipfile
-
+    """Hold the list against the wheel and what it says itself of its making."""
     try:
-        told = provenance_of(content)
+        prove_built_for(content, row["filename"], row["ask"])
+    except BuildError:
+        same = False
+    except ArchiveError as error:
+        _refuse(filename, f"`{row['filename']}` is damaged: {error.message}")
+    else:
         same = parts_of(content, row["filename"]) == row["parts"]
-    except (zipfile.BadZipFile, ValueError) as error:
-        _refuse(filename, f"`{row['filename']}` is damaged: {error}")
-    ask = row["ask"]
-    same = (
-        same and told.get("source", {}).get("digest") == ask["source"] and told.get("target") == ask["target"]
-    )
     if not same:
         _refuse(filename, f"`{row['filename']}` was not built for what the list says")
 
