@@ -23,7 +23,6 @@ def bundle_options(command: F) -> F:
                 "-o",
                 "--output",
                 metavar="FILE.zip",
-                required=True,
                 help="The zip; for several targets a directory, or a name with `{target}` or `{arch}` in it.",
             ),
             click.option("--layer", is_flag=True, help="A layer: the dependencies alone, below `python/`."),

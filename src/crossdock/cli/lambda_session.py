@@ -83,7 +83,11 @@ class LambdaSession(AppSession):
     @cached_property
     def output_names(self) -> list[str]:
         """The names of the zips, one a target, `UsageError` where two targets would be written to one."""
-        asked: str = self.options["output"]
+        asked: str | None = self.options["output"]
+        if asked is None:
+            raise UsageError(
+                "nowhere to put the zip", code="E-BUNDLE-OUTPUT", hint="for example `-o function.zip`"
+            )
         if not _FIELDS.search(asked) and (
             asked.endswith("/") or (self.directory / asked).is_dir() or len(self.targets) > 1
         ):
@@ -163,12 +167,25 @@ class LambdaSession(AppSession):
         from crossdock.pipeline.bundle import make_bundles
         from crossdock.pipeline.locked import Locked
 
-        _ = self.output_names  # wrong words are told before any work
+        # Wrong words are told before any work.
+        _ = self.output_names, [self.report_name(target) for target in self.targets]
+        self._say_ends()
         asked = Asked(self, with_project=self.app is not None)
         locked = Locked(
             targets=self.targets, keys=self.keys_of(asked), read=asked.lock, select=self.select_for
         )
         return make_bundles(locked, self.request(locked), self.means())
+
+    def _say_ends(self) -> None:
+        """Warn of runtimes whose end has come or is near; no zip and no receipt tells of today."""
+        from datetime import UTC, datetime
+
+        from crossdock.ship.bundle.places import deprecation_notes
+
+        today = datetime.now(tz=UTC).date()
+        for target in self.targets:
+            for text in deprecation_notes(self.place(target), today):
+                self.warn_once(text)
 
     def request(self, locked: Locked) -> BundleRequest:
         """Return what is wanted."""
