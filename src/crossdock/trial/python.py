@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crossdock.errors import BuildError, CrossdockError, TrialError
 from crossdock.target.model import Implementation, LibcKind, Os
 from crossdock.target.words import WORDS
-from crossdock.trial.root import SYSTEM, foreign_root
+from crossdock.trial.root import ROOT, SYSTEM, foreign_root, is_whole, note_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,15 +125,18 @@ def _of_uv(target: Target, arch: str, means: TrialMeans, reasons: list[str]) -> 
     name = f"cpython-{target.python.short}-linux-{arch}-gnu"
 
     def make(work: Path) -> None:
-        if means.uv_python(name, work) is None:
+        if means.uv_python(name, work / ROOT) is None:
             raise LookupError(name)
+        note_files(work)
 
     try:
         root = foreign_root(_NEWEST, SYSTEM, _debian_arch(target), means)
-        below = means.store.tree("trial-python", name, make)
-        return root, _found(below, target), "uv's Python"
     except CrossdockError as error:
         reasons.append(f"Debian {_NEWEST}, for the C library: {error.message}")
+        return None
+    try:
+        below = means.store.tree("trial-python", name, make, prove=is_whole)
+        return root, _found(below / ROOT, target), "uv's Python"
     except LookupError:
         reasons.append(f"uv: cannot get {name}")
     return None

@@ -25,7 +25,8 @@ SYSTEM = ("libc6", "libgcc-s1", "libstdc++6", "zlib1g")
 #: Raised when the same packages would be unpacked otherwise.
 _FORM = 1
 _FACT = "trial-root"
-_ROOT = "root"
+#: Where the files lie in a tree of the store.
+ROOT = "root"
 _MANIFEST = "manifest.json"
 _GROUP = "system"
 
@@ -116,20 +117,19 @@ def _tree(packages: PackageSet, archives: Sequence[Archive], means: TrialMeans) 
         )
         parts = read_contents({_GROUP: packages.packages}, files)[_GROUP]
         entries = [entry for part in parts for entry in part.entries]
-        manifest = write_root(work / _ROOT, entries)
-        (work / _MANIFEST).write_bytes(seal(manifest))
+        write_root(work / ROOT, entries)
+        note_files(work)
 
     key = f"{_FORM} {' '.join(f'{one.name}={one.sha256}' for one in packages.packages)}"
-    return means.store.tree("trial-root", key, make, prove=is_whole) / _ROOT
+    return means.store.tree("trial-root", key, make, prove=is_whole) / ROOT
 
 
-def write_root(root: Path, entries: Iterable[DebEntry]) -> dict[str, str]:
-    """Write what lies below /usr, with the links of the merged layout; return the SHA-256 of every file by path.
+def write_root(root: Path, entries: Iterable[DebEntry]) -> None:
+    """Write what lies below /usr, with the links of the merged layout.
 
     Nothing else of a system is there: qemu takes from this machine what it does not find here, as `/etc/resolv.conf`.
     Links that begin at the root are made relative, or they would leave the directory.
     """
-    manifest = {}
     root.mkdir()
     for entry in entries:
         below = entry.path.startswith("usr/")
@@ -141,8 +141,6 @@ def write_root(root: Path, entries: Iterable[DebEntry]) -> dict[str, str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(entry.content)
             path.chmod(0o755 if entry.executable else 0o644)
-            manifest[entry.path] = sha256(entry.content).hexdigest()
-    return manifest
 
 
 def _relative(path: str, link: str) -> str:
@@ -151,14 +149,22 @@ def _relative(path: str, link: str) -> str:
     return posixpath.relpath(link.lstrip("/"), posixpath.dirname(path) or ".")
 
 
+def note_files(directory: Path) -> None:
+    """Note the SHA-256 of every file below a directory's `ROOT`, for `is_whole`."""
+    root = directory / ROOT
+    files = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    manifest = {path.relative_to(root).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
+    (directory / _MANIFEST).write_bytes(seal(manifest))
+
+
 def is_whole(directory: Path) -> bool:
-    """Tell whether every file of a root has the bytes that were written."""
+    """Tell whether every file has the bytes that were written."""
     manifest = read_sealed(directory / _MANIFEST)
     if not isinstance(manifest, dict):
         return False
     try:
         return all(
-            sha256((directory / _ROOT / path).read_bytes()).hexdigest() == digest
+            sha256((directory / ROOT / path).read_bytes()).hexdigest() == digest
             for path, digest in manifest.items()
         )
     except OSError:
