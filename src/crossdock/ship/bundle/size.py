@@ -92,6 +92,15 @@ class ZipSize:
     least: int
     is_written: bool
 
+    @property
+    def bound(self) -> str:
+        """What to say before `size.zipped`."""
+        return "" if self.is_written or self.least == self.size.zipped else "up to "
+
+    def fits(self, limits: Limits) -> bool:
+        """Tell whether it may be small enough."""
+        return limits.zipped is None or self.least <= limits.zipped
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSize:
@@ -235,7 +244,8 @@ def check_limits(report: SizeReport, *, through_s3: bool = False) -> tuple[str, 
     """Refuse what the place would refuse, and return notes.
 
     `ShipError` E-BUNDLE-LAYERS for too many layers, E-BUNDLE-SIZE for too many bytes, with the largest packages and
-    what pruning would save. A zip for Lambda that its API does not take goes `through_s3`, and is noted then.
+    what pruning would save. A zip for Lambda that its API does not take goes `through_s3`, and is noted once it
+    is written.
     """
     from crossdock.ship.bundle.size_text import too_large_unzipped, too_large_zipped, too_many_layers
 
@@ -251,7 +261,8 @@ def check_limits(report: SizeReport, *, through_s3: bool = False) -> tuple[str, 
             error = too_large_zipped(report, one, limit)
             if not (through_s3 and takes_s3(report.place)):
                 raise error
-            notes.append(f"{error.message}: upload it to S3 first")
+            if one.is_written:
+                notes.append(f"{error.message}: upload it to S3 first")
     return tuple(notes)
 
 
@@ -261,7 +272,7 @@ def takes_s3(place: Place) -> bool:
 
 
 def size_text(report: SizeReport, *, width: int = 80) -> str:
-    """Return the report in short, as lines of up to `width` characters (64 at least) without colour."""
+    """Return the report in short, as lines of up to `width` characters (70 at least) without colour."""
     from crossdock.ship.bundle.size_text import text
 
     return text(report, width)

@@ -90,7 +90,7 @@ def _cards(report: SizeReport) -> list[tuple[str, str, str]]:
     cards = [("Unzipped", human_size(report.unzipped), f"{of}{others}".lstrip(", "))]
     for one in report.zips:
         most = "" if limits.zipped is None else f"of {human_size(limits.zipped)}"
-        cards.append((f"{one.name}, zipped", human_size(one.size.zipped), most))
+        cards.append((f"{one.name}, zipped", f"{one.bound}{human_size(one.size.zipped)}", most))
     cards.append(
         (
             "In it",
@@ -110,7 +110,7 @@ def _meters(report: SizeReport) -> list[str]:
         rows.append(("unzipped, with all layers", report.unzipped, limits.unzipped, report.fits_unzipped))
     if limits.zipped is not None:
         rows += [
-            (f"{one.name}, zipped", one.size.zipped, limits.zipped, one.size.zipped <= limits.zipped)
+            (f"{one.name}, zipped {one.bound}".rstrip(), one.size.zipped, limits.zipped, one.fits(limits))
             for one in report.zips
         ]
     if not rows:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Packages in a refusal and in a terminal before the rest is only counted.
 _MOST_REFUSED = 8
 _MOST_SHOWN = 20
-_NARROWEST = 64
+_NARROWEST = 70
 #: Columns of numbers: files, unzipped, zipped.
 _FILES, _BYTES = 8, 12
 
@@ -48,15 +48,20 @@ def text(report: SizeReport, width: int) -> str:
 
 def _totals(report: SizeReport, width: int) -> Iterator[str]:
     limits = report.limits
-    room = width - 28 - 11 - 16
-    rows = [("together, unzipped", report.unzipped, limits.unzipped, report.fits_unzipped)]
-    for one in report.zips:
-        fits = limits.zipped is None or one.size.zipped <= limits.zipped
-        rows.append((f"{one.name}, zipped", one.size.zipped, limits.zipped, fits))
-    for title, size, limit, fits in rows:
+    room = width - 28 - 17 - 16
+    rows = [("together, unzipped", "", report.unzipped, limits.unzipped, report.fits_unzipped)]
+    rows += [
+        (f"{one.name}, zipped", one.bound, one.size.zipped, limits.zipped, one.fits(limits))
+        for one in report.zips
+    ]
+    for title, bound, size, limit, fits in rows:
         of = "" if limit is None else f" of {human_size(limit)}"
-        drawn = "" if limit is None else (bar(size, limit, room).rstrip() if fits else "too large")
-        yield cut(f"  {cut(plain(title), 26):<26}{human_size(size):>11}{of:<16}{drawn}".rstrip(), width)
+        drawn = (
+            "" if limit is None else (bar(min(size, limit), limit, room).rstrip() if fits else "too large")
+        )
+        yield cut(
+            f"  {cut(plain(title), 26):<26}{bound + human_size(size):>17}{of:<16}{drawn}".rstrip(), width
+        )
     for layer in report.layers:
         yield cut(f"  {plain(layer.name)}: {human_size(layer.unzipped)} of it, another layer", width)
     if limits.layers is not None and report.layer_count:
@@ -148,7 +153,7 @@ def too_large_zipped(report: SizeReport, one: ZipSize, limit: int) -> ShipError:
     )
     upload = "pass `--s3` if it is uploaded through S3" if takes_s3(report.place) else "leave packages out"
     return ShipError(
-        f"`{one.name}` has {human_size(one.least)} ({one.least:,} bytes), and {report.place.name} takes at most "
+        f"`{one.name}` has {'' if one.is_written else 'at least '}{human_size(one.least)} ({one.least:,} bytes), and {report.place.name} takes at most "
         f"{human_size(limit)} ({limit:,}) zipped",
         code="E-BUNDLE-SIZE",
         places=_places(report, savings, zipped=True, name=one.name),
