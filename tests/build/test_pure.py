@@ -206,6 +206,8 @@ def test_a_broken_build_system_is_refused_by_name(tmp_path: Path, tools: BuildTo
         "return None",
         "os._exit(0)",
         "return {'a': []}",
+        "return 'x' * 5000 + '.whl'",
+        "return 'x\\0.whl'",
     ],
 )
 def test_a_backend_that_names_no_wheel_is_refused(tmp_path: Path, tools: BuildTools, body: str) -> None:
@@ -218,6 +220,35 @@ def test_requirements_that_are_none_are_refused(tmp_path: Path, tools: BuildTool
     text = str(files["backend/backend.py"]).replace("return []", f"return {more}", 1)
     path = make_sdist(tmp_path, "demo", files={**files, "backend/backend.py": text})
     assert refused(path, tools).code == "E-BUILD-BACKEND"
+
+
+#: What a backend may leave as its answer, behind the back of the program that would write it.
+ANSWERS = {
+    "a list": "[]",
+    "a text": '"x"',
+    "no value": "{}",
+    "excuses that are none": '{"no_backend": false, "hook_missing": 0}',
+    "no hook": '{"hook_missing": true, "missing_hook_name": 5}',
+    "unsupported": '{"unsupported": true}',
+    "no backend": '{"no_backend": true, "traceback": 5}',
+    "lists in lists": "[" * 200_000,
+    "tables in tables": '{"return_val": ' + "[" * 900 + "]" * 900 + "}",
+    "a number without end": '{"return_val": ' + "9" * 5000 + "}",
+    "no JSON": "x",
+    "no text": "\\xff",
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_an_answer_that_is_none_is_refused(tmp_path: Path, tools: BuildTools, what: str) -> None:
+    body = (
+        "import sys\n"
+        f"    pathlib.Path(sys.argv[-1], 'output.json').write_bytes({ANSWERS[what]!r}.encode('latin-1'))\n"
+        "    os._exit(0)"
+    )
+    error = refused(pure_sdist(tmp_path, "demo", body=body), tools)
+    assert error.code == "E-BUILD-BACKEND"
+    assert "`backend`" in error.message
 
 
 def test_a_wheel_of_another_project_is_refused(tmp_path: Path, tools: BuildTools) -> None:

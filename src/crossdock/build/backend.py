@@ -28,6 +28,8 @@ _LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
 LOG_LINES = 30
 #: An answer of a hook is a file name or a list of requirements.
 _ANSWER_LIMIT = 1 << 20
+#: What an answer says in place of a value, in the words of pyproject_hooks.
+_EXCUSES = ("unsupported", "no_backend", "hook_missing")
 _TAIL = 64 << 10
 
 
@@ -61,7 +63,8 @@ def build_system(source: Path) -> BuildSystem:
     if path.is_file():
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8")).get("build-system")
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
+            # Numbers of thousands of digits and arrays of thousands in each other are TOML, and cannot be read.
             raise BuildError(
                 f"pyproject.toml of `{source.name}` is not TOML: {error}", code="E-BUILD-PYPROJECT"
             ) from error
@@ -163,15 +166,19 @@ class Backend:
         output.mkdir(exist_ok=True)
         name = self._call("build_wheel", self._sandbox.inside(output), dict(config))
         wheel = output / Path(name if isinstance(name, str) else "").name
-        # An earlier hook may have left links there, which lead to the host's files.
-        if output.is_symlink() or wheel.is_symlink() or not wheel.is_file():
+        try:
+            # An earlier hook may have left links there, which lead to the host's files.
+            there = not output.is_symlink() and not wheel.is_symlink() and wheel.is_file()
+        except (OSError, ValueError):
+            there = False  # such a name no file can have
+        if not there:
             raise BuildError(
                 f"the backend `{self.system.backend}` of `{self._what}` made no wheel", code="E-BUILD-BACKEND"
             )
         return wheel
 
     def _call(self, hook: str, *arguments: object) -> object:
-        from pyproject_hooks import BackendUnavailable
+        from pyproject_hooks import BackendUnavailable, HookMissing, UnsupportedOperation
 
         backend = self.system.backend
         try:
@@ -189,7 +196,12 @@ class Backend:
                 code="E-BUILD-BACKEND",
                 places=log_tail(self._log),
             ) from error
-        except (OSError, ValueError) as error:
+        except (HookMissing, UnsupportedOperation) as error:
+            raise BuildError(
+                f"the build backend `{backend}` of `{self._what}` has no `{hook}` (PEP 517)",
+                code="E-BUILD-BACKEND",
+            ) from error
+        except (OSError, ValueError, RecursionError) as error:
             # It ended the process well but left no answer behind, or one that is not JSON.
             raise BuildError(
                 f"the build backend `{backend}` of `{self._what}` gave no answer",
@@ -256,10 +268,20 @@ class _Runner:
         )
         if status:
             raise subprocess.CalledProcessError(status, command)
-        answer = json.loads(_read_answer(self._place / "control" / "output.json"))
+        answer = _parsed(_read_answer(self._place / "control" / "output.json"))
         # Python's warnings of the backend: whoever wants them reads the log.
         answer.pop("warnings", None)
         (Path(control) / "output.json").write_text(json.dumps(answer))
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    """Return an answer with what pyproject_hooks looks for in it; raise `ValueError` where it is none."""
+    answer = json.loads(text)
+    if not isinstance(answer, dict):
+        raise ValueError("no table")  # noqa: TRY004  whatever is wrong with an answer, it is none
+    if "return_val" not in answer and not any(answer.get(name) for name in _EXCUSES):
+        raise ValueError("no value")
+    return answer
 
 
 def _read_answer(path: Path) -> bytes:

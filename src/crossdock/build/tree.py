@@ -78,7 +78,7 @@ def _is_left_over(place: Path, path: str, kept: frozenset[str]) -> bool:
 def _pyproject(directory: Path) -> dict[str, Any]:
     try:
         return tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # The build says it better.
 
 

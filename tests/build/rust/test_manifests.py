@@ -33,6 +33,41 @@ def test_a_project_without_manifests_has_no_rust(tmp_path: Path) -> None:
     assert find_crates(write(tmp_path, {"setup.py": ""}), RUST) is None
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "[tool.setuptools-rust]\next-modules = 5\n",
+        "[tool.setuptools-rust]\next-modules = [5]\n",
+        "[tool]\nsetuptools-rust = 5\n",
+        "[tool.maturin]\nmanifest-path = 5\n",
+        f"[tool.maturin]\nmanifest-path = '{'x' * 5000}'\n",
+        '[tool.maturin]\nmanifest-path = "x\\u0000"\n',
+        f"x = {'9' * 5000}\n",
+        f"x = {'[' * 100_000}\n",
+    ],
+)
+def test_what_pyproject_says_of_rust_may_be_anything(tmp_path: Path, named: str) -> None:
+    found = find_crates(write(tmp_path, {"pyproject.toml": named, "Cargo.toml": PACKAGE}), MATURIN)
+    assert found is not None
+    assert found.roots == (tmp_path,)
+
+
+def test_a_version_without_end_is_a_very_new_one(tmp_path: Path) -> None:
+    manifest = PACKAGE + f'rust-version = "{"9" * 5000}.1"\n'
+    found = find_crates(write(tmp_path, {"Cargo.toml": manifest}), MATURIN)
+    assert found is not None
+    assert found.at_least[0] > 1000
+
+
+@pytest.mark.parametrize("name", ["Cargo.toml", "Cargo.lock", ".cargo/config.toml"])
+@pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "9" * 5000, "x = "])
+def test_a_manifest_that_cannot_be_read_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    write(tmp_path, {"Cargo.toml": PACKAGE, name: text})
+    with pytest.raises(BuildError) as caught:
+        find_crates(tmp_path, MATURIN)
+    assert caught.value.code == "E-BUILD-RUST"
+
+
 def test_manifests_that_nothing_compiles_are_no_reason(tmp_path: Path) -> None:
     project = write(tmp_path, {"setup.py": "import setuptools", "rust/Cargo.toml": PACKAGE})
     assert find_crates(project, SETUPTOOLS) is None

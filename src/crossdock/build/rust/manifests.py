@@ -27,7 +27,7 @@ _ASIDE = frozenset(
 )
 _DEPTH = 4
 _LARGEST = 4 << 20
-_NUMBER = re.compile(r"(\d+)(?:\.(\d+))?(?:\.(\d+))?")
+_NUMBER = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?")
 #: The first compilers of each edition (<https://doc.rust-lang.org/edition-guide/editions/>).
 _EDITIONS = {"2018": (1, 31, 0), "2021": (1, 56, 0), "2024": (1, 85, 0)}
 
@@ -83,11 +83,11 @@ def _named(project: Path) -> list[Path]:
         names += [
             one.get("path", "Cargo.toml") for kind in ("ext-modules", "bins") for one in ours.get(kind, [])
         ]
-    except (OSError, ValueError, AttributeError):
-        return []
-    found = [project / name for name in names if isinstance(name, str)]
-    root = project.resolve()
-    return [path for path in found if path.is_file() and path.resolve().is_relative_to(root)]
+        found = [project / name for name in names if isinstance(name, str)]
+        root = project.resolve()
+        return [path for path in found if path.is_file() and path.resolve().is_relative_to(root)]
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return []  # no project says so; the build says it better
 
 
 def _found(project: Path) -> list[Path]:
@@ -128,7 +128,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.loads(file.read(_LARGEST).decode("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BuildError(
             f"`{path.name}` of `{path.parent.name}` cannot be read: {error}", code="E-BUILD-RUST"
         ) from error
