@@ -247,7 +247,12 @@ def check_limits(report: SizeReport, *, through_s3: bool = False) -> tuple[str, 
     what pruning would save. A zip for Lambda that its API does not take goes `through_s3`, and is noted once it
     is written.
     """
-    from crossdock.ship.bundle.size_text import too_large_unzipped, too_large_zipped, too_many_layers
+    from crossdock.ship.bundle.size_text import (
+        too_large_unzipped,
+        too_large_zipped,
+        too_many_layers,
+        zipped_words,
+    )
 
     most = report.limits.layers
     if most is not None and report.layer_count > most:
@@ -258,11 +263,10 @@ def check_limits(report: SizeReport, *, through_s3: bool = False) -> tuple[str, 
     for one in report.zips:
         limit = report.limits.zipped
         if limit is not None and one.least > limit:
-            error = too_large_zipped(report, one, limit)
             if not (through_s3 and takes_s3(report.place)):
-                raise error
+                raise too_large_zipped(report, one, limit)
             if one.is_written:
-                notes.append(f"{error.message}: upload it to S3 first")
+                notes.append(f"{zipped_words(report, one, limit)}: upload it to S3 first")
     return tuple(notes)
 
 

@@ -143,6 +143,15 @@ def too_large_unzipped(report: SizeReport) -> ShipError:
     )
 
 
+def zipped_words(report: SizeReport, one: ZipSize, limit: int) -> str:
+    """Say that a zip is larger than the place's API takes."""
+    least = "" if one.is_written else "at least "
+    return (
+        f"`{one.name}` has {least}{human_size(one.least)} ({one.least:,} bytes), and {report.place.name} takes at most "
+        f"{human_size(limit)} ({limit:,}) zipped"
+    )
+
+
 def too_large_zipped(report: SizeReport, one: ZipSize, limit: int) -> ShipError:
     """Return the refusal of a zip that is larger than the place's API takes."""
     inside = [row.name for row in report.packages if row.zip == one.name]
@@ -153,8 +162,7 @@ def too_large_zipped(report: SizeReport, one: ZipSize, limit: int) -> ShipError:
     )
     upload = "pass `--s3` if it is uploaded through S3" if takes_s3(report.place) else "leave packages out"
     return ShipError(
-        f"`{one.name}` has {'' if one.is_written else 'at least '}{human_size(one.least)} ({one.least:,} bytes), and {report.place.name} takes at most "
-        f"{human_size(limit)} ({limit:,}) zipped",
+        zipped_words(report, one, limit),
         code="E-BUNDLE-SIZE",
         places=_places(report, savings, zipped=True, name=one.name),
         hint=_hint(
