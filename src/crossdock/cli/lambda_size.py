@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossdock.cli.console import note, terminal_width
-from crossdock.errors import ShipError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -57,13 +56,7 @@ class Sizes:
     def _check(self) -> None:
         from crossdock.ship.bundle.size import check_limits
 
-        through_s3 = bool(self._session.options["s3"])
-        try:
-            notes = check_limits(self._report(), through_s3=through_s3)
-        except ShipError:
-            # What could be left out is part of the advice; asking what needs what takes a while.
-            check_limits(self._report(self._provided()), through_s3=through_s3)
-            raise
+        notes = check_limits(self._report(self._provided()), through_s3=bool(self._session.options["s3"]))
         for text in notes:
             self._session.warn_once(text)
 
@@ -100,11 +93,12 @@ class Sizes:
         return [layer_size(path) for path in self._session.with_layers]
 
     def _provided(self) -> frozenset[str]:
-        """Return what the runtime brings and could be left out still."""
+        """Return what the runtime brings and could be left out still, which is part of the advice."""
         from crossdock.ship.bundle.provided import provided_closure
 
         bundle = self._bundle
-        if bundle.left_out or not bundle.place.provided:
+        names = {package.name for package in bundle.packages}
+        if bundle.left_out or names.isdisjoint(bundle.place.provided):
             return frozenset()
         closure = provided_closure(
             bundle.packages, bundle.place.provided, target=bundle.target, asked=self._session.asked
