@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from dataclasses import replace
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.trial.worlds import machine_means
 
+from crossdock.cli.pythons import find_python
+from crossdock.errors import BuildError
 from crossdock.target.names import parse_target
 from crossdock.trial import invoke, processes
 from crossdock.trial.invoke import Trial, try_function
@@ -74,11 +77,13 @@ def task(tmp_path: Path) -> Path:
     return folder
 
 
-def tried(task: Path, means: TrialMeans, handler: str, event: Any = None, **more: Any) -> Outcome:
+def tried(
+    task: Path, means: TrialMeans, handler: str, event: Any = None, minor: str = MINOR, **more: Any
+) -> Outcome:
     arch = "x86_64" if means.host[1] == "x86_64" else "arm64"
     content = event if isinstance(event, bytes) else json.dumps(event).encode()
     trial = Trial(
-        target=parse_target(f"lambda-python{MINOR}-{arch}"),
+        target=parse_target(f"lambda-python{minor}-{arch}"),
         task=task,
         handler=handler,
         event=content,
@@ -96,6 +101,21 @@ def test_a_result(task: Path, means: TrialMeans) -> None:
     assert 0 < answer["left"] <= 20_000
     assert outcome.function_log.splitlines() == ["to stdout", "to stderr"]
     assert 0 < outcome.seconds < 20
+
+
+@pytest.mark.parametrize("minor", [9, 10, 11, 12, 13, 14])
+def test_every_runtimes_python_runs_its_client(minor: int, task: Path, means: TrialMeans) -> None:
+    try:
+        python = find_python((3, minor), {**os.environ, "UV_PYTHON_DOWNLOADS": "never"})
+    except BuildError:
+        pytest.skip(f"no Python 3.{minor} on this machine")
+    own = replace(means, python_for=lambda _version: python)
+    outcome = tried(task, own, "app.world", minor=f"3.{minor}")
+    assert outcome.ok, outcome
+    told = json.loads(outcome.body)
+    assert told["environ"]["AWS_EXECUTION_ENV"] == f"AWS_Lambda_python3.{minor}"
+    assert told["path"][0] == str(task)
+    assert not [place for place in told["path"] if "-packages" in place]
 
 
 def test_an_exception_in_the_handler(task: Path, means: TrialMeans) -> None:
