@@ -222,6 +222,55 @@ def test_requirements_that_are_none_are_refused(tmp_path: Path, tools: BuildTool
     assert refused(path, tools).code == "E-BUILD-BACKEND"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_whatever_a_build_leaves_behind_is_removed(
+    tmp_path: Path, tools: BuildTools, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Directories deeper than Python's stack, closed ones, links to others' (CVE-2023-6597)."""
+    scratch, theirs = tmp_path / "scratch", tmp_path / "theirs"
+    scratch.mkdir()
+    theirs.mkdir(0o500)
+    (tmp_path / "log").write_text("")
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    body = f"""here = os.getcwd()
+    os.makedirs("closed/inner")
+    os.symlink({str(theirs)!r}, "closed/link")
+    for _level in range(3000):
+        os.mkdir("d")
+        os.chdir("d")
+    os.chdir(here)
+    os.chmod("closed", 0)
+    assert not {fails}"""
+    path = pure_sdist(tmp_path, "demo", body=body)
+    if fails:
+        assert refused(path, tools).code == "E-BUILD-BACKEND"
+    else:
+        build(path, tools)
+    assert list(scratch.iterdir()) == []
+    assert theirs.stat().st_mode & 0o777 == 0o500
+
+
+def test_the_log_of_a_failed_build_is_there_afterwards(tmp_path: Path, tools: BuildTools) -> None:
+    path = pure_sdist(tmp_path, "demo", body="raise SystemExit('no luck')")
+    with (
+        closing(Store.open(tmp_path / "store", warn=pytest.fail)) as store,
+        pytest.raises(BuildError) as caught,
+    ):
+        cached.sdist(
+            store,
+            path,
+            path.name,
+            Digest.of(path.read_bytes()),
+            tools,
+            python=sys.executable,
+            version=(3, 12),
+        )
+    (log,) = (tmp_path / "store" / "logs").iterdir()
+    assert str(log) in (caught.value.hint or "")
+    assert "no luck" in log.read_text()
+
+
 #: What a backend may leave as its answer, behind the back of the program that would write it.
 ANSWERS = {
     "a list": "[]",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.build.canonical import (
@@ -14,10 +12,13 @@ from crossdock.build.canonical import (
     write_wheel,
 )
 from crossdock.build.hosted import build_wheel
+from crossdock.build.sandbox.scratch import scratch_directory
 from crossdock.build.source import extract, project_in
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crossdock.archive.sdist import Sdist
     from crossdock.archive.wheel import Wheel
     from crossdock.build.backend import BuildTools
@@ -59,8 +60,7 @@ def build_pure_sdist(
             places=list(sdist.native_sources[:5]),
             hint=_HINT,
         )
-    with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
-        work = Path(name)
+    with scratch_directory() as work:
         locked = locked or Locked(sdist.name, str(sdist.version))
         source = work / f"{locked.name}-{locked.version or 'source'}"
         extract(sdist, source)
@@ -84,8 +84,7 @@ def build_pure_directory(
             places=list(reasons[:5]),
             hint=_HINT,
         )
-    with tempfile.TemporaryDirectory(prefix="crossdock-build-") as name:
-        work = Path(name)
+    with scratch_directory() as work:
         # Not the directory's own name: that is the host's, and a setup.py may ask for it.
         source = work / "source"
         copy_tree(files, source)
