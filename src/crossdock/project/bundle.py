@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crossdock.errors import UsageError
-from crossdock.project.checked import boolean, known_key, text, texts
+from crossdock.project.checked import boolean, read_table, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +33,7 @@ class BundleSettings:
 
 def parse_bundle_settings(table: object, *, where: str) -> BundleSettings:
     """Check the table; `where` names it in errors. Raise `UsageError` for an unknown key or a wrong type."""
-    if not isinstance(table, dict):
-        raise UsageError(f"{where} is not a table", code="E-SETTINGS-TYPE")
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        known_key(key, [name.replace("_", "-") for name in _READERS], where)
-        name = key.replace("-", "_")
-        values[name] = _READERS[name](value, f"{where}: `{key}`")
-    return BundleSettings(**values)
+    return BundleSettings(**read_table(table, _READERS, where))
 
 
 def _layer_layout(value: object, where: str) -> str:

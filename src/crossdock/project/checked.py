@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def known_key(key: str, known: Iterable[str], where: str) -> None:
@@ -22,6 +22,20 @@ def known_key(key: str, known: Iterable[str], where: str) -> None:
         code="E-SETTINGS-UNKNOWN",
         hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}",
     )
+
+
+def read_table(
+    table: object, readers: Mapping[str, Callable[[object, str], object]], where: str
+) -> dict[str, Any]:
+    """Return a table's values by name, underscores for dashes, each as its reader gives it; refuse unknown keys."""
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} is not a table", code="E-SETTINGS-TYPE")
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        known_key(key, [name.replace("_", "-") for name in readers], where)
+        name = key.replace("-", "_")
+        values[name] = readers[name](value, f"{where}: `{key}`")
+    return values
 
 
 def text(value: object, where: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import UsageError
-from crossdock.project.checked import boolean, known_key, number, text, texts, texts_by_name
+from crossdock.project.checked import boolean, known_key, number, read_table, text, texts, texts_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,14 +56,7 @@ class ImageSettings:
 
 def parse_image_settings(table: object, *, where: str) -> ImageSettings:
     """Check the table; `where` names it in errors. Raise `UsageError` for an unknown key or a wrong type."""
-    if not isinstance(table, dict):
-        raise UsageError(f"{where} is not a table", code="E-SETTINGS-TYPE")
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        known_key(key, [name.replace("_", "-") for name in _READERS], where)
-        name = key.replace("-", "_")
-        values[name] = _READERS[name](value, f"{where}: `{key}`")
-    settings = ImageSettings(**values)
+    settings = ImageSettings(**read_table(table, _READERS, where))
     ways = [name for name in ("entrypoint", "module", "script") if getattr(settings, name)]
     if len(ways) > 1:
         raise UsageError(
