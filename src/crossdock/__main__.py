@@ -41,9 +41,28 @@ def _answer(arguments: list[str]) -> int:
         status = replay(arguments[1:], os.environ)
         if status is not None:
             return status
+    _clear_up_when_ended()
     from crossdock.cli.main import run
 
     return run(arguments)
+
+
+def _clear_up_when_ended() -> None:
+    """Have SIGTERM and SIGHUP end this process as an exception does: builds are killed, their directories removed.
+
+    A service manager, a CI system or a closed terminal sends them; the second one ends it at once.
+    """
+    import signal
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise SystemExit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # Whoever started us may have these ignored, as `nohup` does.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 if __name__ == "__main__":

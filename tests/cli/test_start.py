@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.build.sandbox.support import until
+from tests.cli.sdists import pure_sdist
 from tests.cli.world import ARM, CROSSDOCK
 
 import crossdock
@@ -40,6 +44,25 @@ def test_every_command_has_help(bare: World, name: str) -> None:
     assert text.startswith(f"Usage: crossdock {name}")
     if name != "cache":
         assert "Example" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_build_that_is_ended_leaves_nothing(bare: World, number: int) -> None:
+    """Neither its processes nor its directory, which may hold gigabytes."""
+    body = "import time; pathlib.Path(os.environ['HOME'], 'here').touch(); time.sleep(120)"
+    path = pure_sdist(bare.work, "demo", body=body)
+    temporary = bare.root / "tmp"
+    temporary.mkdir(exist_ok=True)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    process = bare.popen("build", path, "--for", "linux/arm64", "--python", python, "--no-index")
+    try:
+        assert until(lambda: any(temporary.glob("crossdock-*/home/here")), 60), process.communicate(timeout=1)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + number, said
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("word", ["instal", "plann", "xyzzy", "--nonsense"])
