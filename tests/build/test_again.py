@@ -71,6 +71,22 @@ def test_libraries_that_the_output_names_are_added() -> None:
     assert found[0].libraries == ("libffi-dev",)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Exception: This version of h5py requires HDF5 >= 1.10.7 and != 1.12.0 (got version (1, 10, 6))",
+        'x.h:166:2: error: "needs librdkafka v2.16.0 or later"',
+        "Dependency libfoo found: NO. Found 1.0 but need: '>=1.2'\nERROR: Invalid version, need 'libfoo' ['>=1.2'] found '1.0'",
+        "x.c:3:1: error: unknown type name 'git_new_thing'",
+        "Requested 'libfoo >= 1.2' but version of libfoo is 1.0",
+    ],
+)
+def test_words_and_errors_that_speak_of_older_libraries(said: str) -> None:
+    found = changed(PackageSettings(), f"{said}\n", sysroot((2, 31)), given=False)
+    assert found is not None
+    assert found[0].release == "trixie"
+
+
 def test_libraries_that_seem_too_old_are_taken_from_the_newest_release_once() -> None:
     found = changed(PackageSettings(), OLD, sysroot((2, 31)), given=False)
     assert found is not None

@@ -49,6 +49,16 @@ CASES = {
         "Python.h",
         ("target's Python were not searched",),
     ),
+    "a pragma of gcc's": Case(
+        "src/x.c:85:5: error: always_inline function '__crc32cd' requires target feature 'crc', but would be inlined\n",
+        "requires target feature 'crc'",
+        ("written for gcc", "CFLAGS"),
+    ),
+    "assembly for gcc": Case(
+        "k.c:78:1: error: inline assembly requires more registers than available\n",
+        "inline assembly",
+        ("written for gcc",),
+    ),
     "a header of macOS": Case(
         "x.m:1:9: fatal error: 'CoreFoundation/CoreFoundation.h' file not found\n1 error generated.\n",
         "CoreFoundation.h",

@@ -135,6 +135,16 @@ _fortran = _words("it needs a Fortran compiler, and zig has none: take a version
 
 _CAUSES: tuple[_Cause, ...] = (
     _Cause(
+        re.compile(
+            r"requires target feature '[\w.+-]+'|inline assembly requires more registers than available"
+        ),
+        _words(
+            "the source is written for gcc, and zig compiles as clang does, which does not know gcc's pragmas or takes its"
+            " assembly otherwise: a version with a wheel, or CFLAGS in [tool.crossdock.build.{name}] environment, such as"
+            ' "-march=armv8-a+crc", which then holds for all of the package'
+        ),
+    ),
+    _Cause(
         re.compile(r"rustc (?P<have>[\d.]+\S*) is not supported by the following package"),
         _words(
             "its crates need a newer Rust than {have}: `rustup update`, or a mirror of Debian that has one"

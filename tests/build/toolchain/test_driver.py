@@ -30,6 +30,10 @@ if TYPE_CHECKING:
         (["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN/../x.libs"], ["-Wl,-rpath,$ORIGIN/../x.libs"]),
         (["-Wl,-rpath,/usr/lib/x", "a.o"], ["a.o"]),
         (["-Wl,--rpath=/opt/x", "-Wl,-rpath-link,/y", "-Wl,-rpath-link=/y"], []),
+        (
+            ["-Wl,-R/usr/lib/x", "-Wl,-R,/usr/lib/x", "-Wl,-R$ORIGIN/y", "a.o"],
+            ["-Wl,-rpath,$ORIGIN/y", "a.o"],
+        ),
         (["-Wl,-h,libx.so.1"], ["-Wl,-soname,libx.so.1"]),
         (["-Wl,-soname=libx.so.1"], ["-Wl,-soname=libx.so.1"]),
         (["-Wl,--version-script=v.map"], ["-Wl,--version-script=v.map"]),
