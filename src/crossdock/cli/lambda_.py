@@ -101,6 +101,10 @@ def _tell(session: LambdaSession, bundle: Bundle, zips: list[ZipReceipt]) -> Non
             f"{one.file}: {bundle.target.name} {one.role}, {packages}, {one.written.files} files, "
             f"{human_size(one.written.size)} ({human_size(one.written.unzipped)} unzipped)"
         )
+        for package in one.packages:
+            if package.package is not None:
+                for text in package.package.notes:
+                    session.tell(f"{package.package.name} {package.package.version}: {text}")
     fitting = "its binary fits" if bundle.binaries == 1 else f"{bundle.binaries} binaries fit"
     errors = sum(finding.severity == "error" for finding in bundle.findings)
     session.tell(f"{bundle.target.name}: {f'{errors} findings accepted by name' if errors else fitting}")
