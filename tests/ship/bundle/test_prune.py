@@ -323,7 +323,7 @@ def test_bytes_that_are_gone_are_a_refusal(tmp_path: Path) -> None:
     own = BundleFile("app.py", "0" * 64, 3, executable=False, source=FileSource(tmp_path / "gone.py"))
     with pytest.raises(ShipError) as caught:
         prune([BundledPackage(package=None, files=(own,)), package], ["tests"])
-    assert caught.value.code == "E-BUNDLE-CHANGED"
+    assert caught.value.code == "E-APP-CHANGED"
     file.raw.blob.unlink()
     with pytest.raises(StoreError) as lost:
         prune([package], ["tests"])

@@ -86,7 +86,7 @@ class Contents:
     def read(self, file: BundleFile) -> bytes:
         """Return a file's plain bytes.
 
-        Raise `StoreError` if the store lost them, `ShipError` (E-BUNDLE-CHANGED) if a file of the user's is gone.
+        Raise `StoreError` if the store lost them, `ShipError` (E-APP-CHANGED) if a file of the user's is gone.
         """
         if file.raw is not None:
             return self._inflated(file.raw, file.size)
@@ -97,7 +97,7 @@ class Contents:
         except OSError as error:
             raise ShipError(
                 f"`{file.path}` changed while it was read",
-                code="E-BUNDLE-CHANGED",
+                code="E-APP-CHANGED",
                 hint="run again when nothing else writes there",
             ) from error
 
