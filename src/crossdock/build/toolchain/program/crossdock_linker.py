@@ -75,10 +75,8 @@ def translate(parts: list[str]) -> list[str]:
                 kept.append("-Wl,-z," + value)
         elif word in ("-rpath", "--rpath", "-R"):
             kept += _search_path(next(words, ""))
-        elif word.startswith("-R") and len(word) > 2:
-            kept += _search_path(word[2:].removeprefix("="))
-        elif word.startswith(("-rpath=", "--rpath=")):
-            kept += _search_path(word.partition("=")[2])
+        elif word.startswith(("-R", "-rpath=", "--rpath=")):
+            kept += _search_path(word.partition("=")[2] if "=" in word else word[2:])
         elif word in _LINKER_TAKES:
             kept.append(f"-Wl,{_LINKER_TAKES[word]},{next(words, '')}")
         elif word == "-m":
