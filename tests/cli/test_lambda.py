@@ -404,6 +404,9 @@ def test_the_applications_own_binaries_must_fit(locked: World) -> None:
         (["--for", "linux/arm64", "-o", "f.zip"], "E-BUNDLE-PLACE"),
         (["--for", ARM, "-o", "function"], "E-BUNDLE-OUTPUT"),
         (["--for", ARM, "--for", INTEL, "-o", "f.zip"], "E-BUNDLE-OUTPUT"),
+        (["--for", ARM, "--layer", "--split", "-o", "f.zip"], "E-BUNDLE-LAYER-ALONE"),
+        (["--for", ARM, "--layer", "--app", "code", "-o", "f.zip"], "E-BUNDLE-LAYER-ALONE"),
+        (["--for", ARM], "E-BUNDLE-OUTPUT"),
         (["--for", GOOGLE, "--layer", "-o", "f.zip"], "E-BUNDLE-NO-LAYERS"),
         (["--for", AZURE, "--split", "-o", "f.zip"], "E-BUNDLE-NO-LAYERS"),
         (["--for", GOOGLE, "--prune", "all", "-o", "f.zip"], "E-BUNDLE-WHEELS"),
@@ -413,6 +416,13 @@ def test_the_applications_own_binaries_must_fit(locked: World) -> None:
 )
 def test_wrong_words(locked: World, words: list[str], code: str) -> None:
     locked.refused("lambda", "pylock.toml", "--python", "3.12", *words, code=code, status=2)
+
+
+def test_no_zip_is_empty(locked: World) -> None:
+    locked.refused("lambda", "pylock.toml", "--for", ARM, "--split", "-o", "f.zip", code="E-BUNDLE-EMPTY")
+    (locked.work / "code" / "handler.py").unlink()
+    words = ("lambda", "pylock.toml", "--app", "code", "--for", ARM, "-o", "f.zip")
+    locked.refused(*words, code="E-BUNDLE-EMPTY")
 
 
 def test_a_wheel_damaged_in_the_store_does_not_get_into_a_zip(locked: World) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossdock.cli.app_session import AppSession
+from crossdock.cli.app_session import NO_APP, AppSession
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class LambdaSession(AppSession):
         from crossdock.pipeline.locked import Locked
 
         # Wrong words are told before any work.
-        _ = self.output_names, [self.report_name(target) for target in self.targets]
+        _ = self.output_names, self.shape, [self.report_name(target) for target in self.targets]
         self._say_ends()
         asked = Asked(self, with_project=self.app is not None)
         locked = Locked(
@@ -216,6 +216,12 @@ class LambdaSession(AppSession):
         from crossdock.pipeline.bundle import Shape
 
         if self.options["layer"]:
+            if self.options["split"] or self.options["app"] not in (None, NO_APP):
+                raise UsageError(
+                    "--layer has the dependencies alone",
+                    code="E-BUNDLE-LAYER-ALONE",
+                    hint="--split makes a layer and a function; without both, one zip has everything",
+                )
             return Shape.LAYER
         return Shape.SPLIT if self.said_or_set("split") else Shape.FUNCTION
 

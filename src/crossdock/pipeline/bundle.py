@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
 from crossdock.digest import Digest
-from crossdock.errors import UsageError
+from crossdock.errors import ShipError, UsageError
 from crossdock.oci.model import canonical_json
 from crossdock.pipeline.raw_wheels import bring_wheels
 from crossdock.ship.bundle.layout import package_prefix, together
@@ -141,6 +141,8 @@ def _bundle(brought: Wheels, place: Place, request: BundleRequest, means: Means)
         for role, group in zip(roles, groups, strict=True)
         if not (role == "function" and request.shape is Shape.LAYER)
     )
+    for part in parts:
+        _refuse_empty(part, target)
     return Bundle(
         target=target,
         place=place,
@@ -151,6 +153,17 @@ def _bundle(brought: Wheels, place: Place, request: BundleRequest, means: Means)
         removed=tuple(removed),
         left_out=left_out,
     )
+
+
+def _refuse_empty(part: Part, target: Target) -> None:
+    if not any(package.files for package in part.packages):
+        raise ShipError(
+            f"the {part.role} for {target.name} would be an empty zip",
+            code="E-BUNDLE-EMPTY",
+            hint="its application is given by `--app DIR`"
+            if part.role == "function"
+            else "the lock has no packages for this target: leave --layer or --split out",
+        )
 
 
 def _check_shape(place: Place, request: BundleRequest) -> None:
