@@ -99,6 +99,27 @@ def test_pure_sources_are_built_pure(tmp_path: Path, means: Means, builder: Buil
     assert builder.jobs == []
 
 
+def test_pure_sources_are_held_to_their_packages_limits(
+    tmp_path: Path, means: Means, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int | None, int | None]] = []
+
+    def sdist(*words: Any, **_named: object) -> object:
+        seen.append((words[4].seconds, words[4].memory))
+        raise BuildError("seen")
+
+    monkeypatch.setattr("crossdock.build.cached.sdist", sdist)
+    building = Building(
+        builder=lambda: pytest.fail("pure"), settings=lambda _name: PackageSettings(seconds=5)
+    )
+    tools = replace(means.tools(), seconds=9, memory=70)
+    one = source(means.store, pure_sdist(tmp_path, "pure"))
+    for how in (building, None):
+        with pytest.raises(BuildError):
+            build_wheel(one, parse_target(ARM), replace(means, tools=lambda: tools, building=how))
+    assert seen == [(5, 70), (9, 70)]
+
+
 def test_native_sources_are_compiled_with_their_settings(
     tmp_path: Path, means: Means, builder: Builder
 ) -> None:

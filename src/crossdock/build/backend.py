@@ -43,6 +43,9 @@ class BuildTools:
     source_date_epoch: int = 315_532_800
     #: Whether a source distribution's code may run where no sandbox can be made.
     allow_unsandboxed: bool = False
+    #: The user's limits on one command, memory in MiB; None for ours.
+    seconds: int | None = None
+    memory: int | None = None
     #: Takes a line for the user.
     warn: Callable[[str], None] = field(default=lambda _text: None, compare=False)
 

@@ -37,7 +37,7 @@ def build_wheel(
     interpreter = host_python(python)
     sandbox = open_sandbox(
         _mounts(work, programs, interpreter),
-        Limits(seconds=_SECONDS),
+        Limits(seconds=_SECONDS).chosen(tools.seconds, tools.memory),
         allow_unsandboxed=trusted or tools.allow_unsandboxed,
         warn=tools.warn,
     )

@@ -49,12 +49,14 @@ def installer_variables(environ: Mapping[str, str], arguments: Sequence[str] = (
 
 
 def run_uv(
-    tools: BuildTools, command: Sequence[str], what: str, *, seconds: float = _SECONDS
+    tools: BuildTools, command: Sequence[str], what: str, *, seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run uv and return how it ended; `what` says what it is to do, for the refusal where it takes too long.
 
-    Raise `BuildError` (E-BUILD-TIMEOUT).
+    It may take as long as a build that the user lets take longer. Raise `BuildError` (E-BUILD-TIMEOUT).
     """
+    if seconds is None:
+        seconds = max(_SECONDS, tools.seconds or 0)
     try:
         return subprocess.run(
             [tools.uv, *command],

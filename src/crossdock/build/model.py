@@ -81,7 +81,8 @@ class PackageSettings:
     `libraries` are Debian packages beside those of our table, `config_settings` go to the backend (PEP 517),
     `environment` are variables for it, `requires` more build requirements (PEP 508), `sysroot` a directory with the
     target's libraries in place of Debian's, `release` the release of Debian (`bookworm`) in place of the oldest that
-    serves. `pure` says that a wheel without binaries is what the package means to be.
+    serves. `pure` says that a wheel without binaries is what the package means to be. `seconds` and `memory` (in MiB)
+    limit each command of its build; they decide no bytes.
     """
 
     libraries: tuple[str, ...] = ()
@@ -91,6 +92,8 @@ class PackageSettings:
     sysroot: str | None = None
     pure: bool = False
     release: str | None = None
+    seconds: int | None = None
+    memory: int | None = None
 
     def key(self) -> dict[str, Any]:
         """Return what decides the result, JSON-ready."""

@@ -62,11 +62,11 @@ class Parts:
 
     def open(self, work: Path) -> Sandbox:
         """Open the sandbox around a build's directory."""
-        world = self.build.world
+        world, settings = self.build.world, self.build.settings
         shown = None if self.sysroot is None else (self.sysroot.directory, self.sysroot.triplet)
         return open_sandbox(
             [*work_mounts(work, self.plan.places.build), *self.mounts],
-            Limits(),
+            Limits().chosen(settings.seconds, settings.memory),
             allow_unsandboxed=world.allow_unsandboxed,
             warn=world.warn,
             sysroot=shown,

@@ -193,6 +193,8 @@ class Session:
             uv_environ={**environ, "UV_PYTHON_DOWNLOADS": "never"},
             source_date_epoch=source_date_epoch(),
             allow_unsandboxed=self.allow_unsandboxed,
+            seconds=self.project.settings.build.seconds,
+            memory=self.project.settings.build.memory,
             warn=self.warn_once,
         )
 

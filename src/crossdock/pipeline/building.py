@@ -208,19 +208,26 @@ def _pure(source: ToBuild, target: Target, means: Means) -> BuiltFile:
     from crossdock.build import cached
     from crossdock.build.pure import Locked
 
-    python = means.python_for(target.python.version)
+    python, tools = means.python_for(target.python.version), means.tools()
+    if means.building is not None:
+        chosen = means.building.settings(source.name)
+        tools = replace(
+            tools,
+            seconds=tools.seconds if chosen.seconds is None else chosen.seconds,
+            memory=tools.memory if chosen.memory is None else chosen.memory,
+        )
     version = target.python.version
     locked = Locked(source.name, source.version, source.subdirectory, is_tree=source.is_tree)
     if source.directory is not None:
         built = cached.directory(
-            means.store, source.directory, means.tools(), python=python, version=version,
+            means.store, source.directory, tools, python=python, version=version,
             locked=locked if source.name else None,
         )  # fmt: skip
     else:
         assert source.blob is not None  # noqa: S101 - a source is a file or a directory
         assert source.digest is not None  # noqa: S101 - as above
         built = cached.sdist(
-            means.store, source.blob, source.filename, source.digest, means.tools(), python=python,
+            means.store, source.blob, source.filename, source.digest, tools, python=python,
             version=version, locked=locked,
         )  # fmt: skip
     return _kept(built, means.store)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock.build.model import PackageSettings
 from crossdock.errors import UsageError
-from crossdock.project.checked import boolean, known_key, text, texts, texts_by_name
+from crossdock.project.checked import boolean, known_key, number, text, texts, texts_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,8 @@ class BuildSettings:
 
     `cross` says whether anything is compiled at all, `glibc` which one it is compiled for, `release` which release of
     Debian libraries come from where a package does not say, `target_python` a directory with the target's Python,
-    `sysroot` one with its libraries, both seen from the project. `packages` are the tables `[tool.crossdock.build.NAME]` by normalized name.
+    `sysroot` one with its libraries, both seen from the project. `seconds` and `memory` (in MiB) limit each command of a
+    build where a package does not say. `packages` are the tables `[tool.crossdock.build.NAME]` by normalized name.
     """
 
     cross: bool = True
@@ -35,6 +36,8 @@ class BuildSettings:
     target_python: str | None = None
     sysroot: str | None = None
     executor: str | None = None
+    seconds: int | None = None
+    memory: int | None = None
     packages: Mapping[str, PackageSettings] = field(default_factory=dict)
 
     def of(self, name: str, directory: Path) -> PackageSettings:
@@ -42,7 +45,12 @@ class BuildSettings:
         found = self.packages.get(name, PackageSettings())
         if found.sysroot is not None:
             found = replace(found, sysroot=str(directory / found.sysroot))
-        return found if found.release is not None else replace(found, release=self.release)
+        return replace(
+            found,
+            release=self.release if found.release is None else found.release,
+            seconds=self.seconds if found.seconds is None else found.seconds,
+            memory=self.memory if found.memory is None else found.memory,
+        )
 
     def key(self) -> dict[str, Any]:
         """Return what decides results, JSON-ready."""
@@ -174,6 +182,8 @@ _GENERAL: dict[str, Callable[[object, str], object]] = {
     "target_python": text,
     "sysroot": text,
     "executor": text,
+    "seconds": number,
+    "memory": number,
 }
 _PACKAGE: dict[str, Callable[[object, str], Any]] = {
     "libraries": texts,
@@ -183,5 +193,7 @@ _PACKAGE: dict[str, Callable[[object, str], Any]] = {
     "sysroot": text,
     "pure": boolean,
     "release": _release,
+    "seconds": number,
+    "memory": number,
 }
 assert set(_PACKAGE) == {item.name for item in fields(PackageSettings)}  # noqa: S101 - one key for each setting

@@ -36,6 +36,14 @@ class Limits:
     processes: int = 512
     file_size: int = 8 << 30
 
+    def chosen(self, seconds: int | None, memory: int | None) -> Limits:
+        """Return them with those that the user has chosen, memory in MiB."""
+        return replace(
+            self,
+            seconds=self.seconds if seconds is None else seconds,
+            memory=self.memory if memory is None else memory << 20,
+        )
+
 
 class Sandbox(ABC):
     """A place where the code of a package's author runs: made by `open_sandbox`."""

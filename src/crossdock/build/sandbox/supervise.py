@@ -250,9 +250,9 @@ def _check(root: int, job: Job) -> None:
 
 def _refuse(job: Job, code: str, what: str) -> NoReturn:
     hints = {
-        "E-BUILD-TIMEOUT": "the log tells what it did last; raise the limit if it was only slow",
-        "E-BUILD-MEMORY": "give the build fewer jobs, or raise the limit",
-        "E-BUILD-PROCESSES": "give the build fewer jobs, or raise the limit",
+        "E-BUILD-TIMEOUT": "the log tells what it did last; if it was only slow, raise `seconds` in [tool.crossdock.build]",
+        "E-BUILD-MEMORY": "give builds fewer `--jobs`, or raise `memory` in [tool.crossdock.build]",
+        "E-BUILD-PROCESSES": "give builds fewer `--jobs`",
     }
     raise BuildError(
         f"the build was ended: `{job.what}` {what}", code=code, places=[str(job.log)], hint=hints[code]

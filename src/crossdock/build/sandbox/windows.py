@@ -31,7 +31,7 @@ def run_plainly(job: Job) -> int:
                 f"the build was ended: `{job.what}` ran longer than {job.limits.seconds:g} seconds",
                 code="E-BUILD-TIMEOUT",
                 places=[str(job.log)],
-                hint="the log tells what it did last; raise the limit if it was only slow",
+                hint="the log tells what it did last; if it was only slow, raise `seconds` in [tool.crossdock.build]",
             ) from error
         finally:
             if process.poll() is None:
