@@ -40,6 +40,40 @@ def yard(tmp_path: Path) -> Yard:
     return Yard(tmp_path)
 
 
+def test_the_first_process_inside_is_closed_before_another_runs(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind != "namespaces":
+        pytest.skip("bubblewrap's first process is its own")
+    from crossdock.build.sandbox import enter
+
+    class Forks(Exception):  # noqa: N818  it is none
+        pass
+
+    def forks() -> int:
+        raise Forks
+
+    called: list[tuple[object, ...]] = []
+    monkeypatch.setattr(enter, "_call", lambda *words: called.append(words))
+    monkeypatch.setattr(enter, "_filter_calls", lambda program: called.append(("filter", program)))
+    for name in ("_die_with_parent", "_make_tree", "_give_up_rights"):
+        monkeypatch.setattr(enter, name, lambda *_words: None)
+    monkeypatch.setattr("socket.sethostname", lambda _name: None)
+    monkeypatch.setattr("os.fork", forks)
+    mine, theirs = os.pipe()
+    os.write(theirs, b"\0")
+    os.close(theirs)
+    plan = {"hostname": "", "network": True, "root": "", "steps": [], "cwd": ".", "filter": "eA=="}
+    with pytest.raises(Forks):
+        enter._first(plan, -1, mine)
+    assert called == [("prctl", 4, 0, 0, 0, 0), ("filter", b"x")]
+
+
+def test_the_first_process_inside_is_filtered_too(yard: Yard) -> None:
+    said = yard.shell("grep ^Seccomp: /proc/1/status /proc/self/status")
+    assert said.split() == ["/proc/1/status:Seccomp:", "2", "/proc/self/status:Seccomp:", "2"]
+
+
 @contextmanager
 def server(listener: socket.socket) -> Iterator[socket.socket]:
     listener.listen(8)

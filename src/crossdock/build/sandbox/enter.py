@@ -97,11 +97,14 @@ def _first(plan: dict[str, Any], told: int, waiting: int) -> NoReturn:
         if not os.read(waiting, 1):
             os._exit(1)  # who started this is gone
         os.close(waiting)
+        # What runs inside has this process's user: it must not read or trace it, not even in its first moment. What it
+        # starts can be read again, since that is another program.
+        _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
+        if plan["filter"] is not None:
+            _filter_calls(base64.b64decode(plan["filter"]))
         child = os.fork()
         if child == 0:
             _command(plan)
-        # What runs inside has this process's user: it must not read or trace it.
-        _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
         for stream in range(3):
             os.close(stream)
     except OSError as error:
@@ -117,8 +120,6 @@ def _first(plan: dict[str, Any], told: int, waiting: int) -> NoReturn:
 
 def _command(plan: dict[str, Any]) -> NoReturn:
     os.setsid()
-    if plan["filter"] is not None:
-        _filter_calls(base64.b64decode(plan["filter"]))
     name = plan["command"][0]
     try:
         os.execvpe(name, plan["command"], {**plan["env"], "PWD": plan["cwd"]})  # noqa: S606  what it is for
