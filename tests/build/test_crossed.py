@@ -125,6 +125,14 @@ def test_the_compiler_and_our_own_version_are_part_of_the_question(
     assert find_built(store, ask()) is not None
 
 
+def test_values_of_variables_are_in_no_question(store: Store) -> None:
+    """A question is in the store, in exports, and its settings are in the wheel."""
+    told = ask(settings=PackageSettings(environment={"TOKEN": "canary", "B": ""}))
+    assert "canary" not in json.dumps(told)
+    assert set(told["settings"]["environment"]) == {"TOKEN", "B"}
+    assert told != ask(settings=PackageSettings(environment={"TOKEN": "other", "B": ""}))
+
+
 def test_other_parts_are_another_wheel_and_the_newest_is_found(store: Store) -> None:
     first = keep(store, ask(), **{"target-python": {"digest": "1"}})
     second = keep(store, ask(), **{"target-python": {"digest": "2"}})

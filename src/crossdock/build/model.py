@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,11 +97,18 @@ class PackageSettings:
     memory: int | None = None
 
     def key(self) -> dict[str, Any]:
-        """Return what decides the result, JSON-ready."""
+        """Return what decides the result, JSON-ready.
+
+        It is in the wheel and in exports: of the values of variables, which may be the user's secrets, hashes are.
+        """
+        hashes = {
+            name: f"sha256:{sha256(value.encode('utf-8', 'surrogateescape')).hexdigest()}"
+            for name, value in sorted(self.environment.items())
+        }
         return {
             "libraries": sorted(self.libraries),
             "config-settings": {name: self.config_settings[name] for name in sorted(self.config_settings)},
-            "environment": {name: self.environment[name] for name in sorted(self.environment)},
+            "environment": hashes,
             "requires": sorted(self.requires),
             "pure": self.pure,
             "release": self.release,

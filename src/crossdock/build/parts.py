@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.build.hosted import python_mounts, work_mounts
@@ -24,8 +25,6 @@ from crossdock.build.toolchain.zig import warm_cache, zig_directory
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crossdock.build.backend import BuildSystem, BuildTools
     from crossdock.build.cross import CrossBuild
     from crossdock.build.environment import HostPython
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 
 #: pkg-config for this machine, from the package index: few hosts have one, and none is needed.
 _PKGCONF = "3.0.7.post0"
+#: The SHA-256 of each of its files, as of 2026-11-23: it runs in every build that asks for libraries.
+_PKGCONF_HASHES = Path(__file__).with_name("pkgconf_hashes.txt")
 
 #: The sandboxes that show things at places of their own.
 _WITH_PLACES = frozenset({"bubblewrap", "namespaces"})
@@ -209,18 +210,25 @@ def _real_places(
 
 
 def _pkgconf(store: Store, tools: BuildTools) -> Path:
+    pinned = _PKGCONF_HASHES.read_text("ascii").split()
+
     def make(place: Path) -> None:
+        requirement = place / "requirements.txt"
+        hashes = " ".join(f"--hash=sha256:{one}" for one in pinned)
+        requirement.write_text(f"pkgconf=={_PKGCONF} {hashes}\n")
         done = run_uv(
             tools,
             ["pip", "install", "--quiet", *tools.uv_arguments, "--no-deps", "--only-binary", ":all:",
-             "--link-mode", "copy", "--target", str(place), f"pkgconf=={_PKGCONF}"],
+             "--require-hashes", "--link-mode", "copy", "--target", str(place), "-r", str(requirement)],
             "get `pkgconf`",
         )  # fmt: skip
         if done.returncode:
             raise BuildError(
                 f"cannot get `pkgconf` {_PKGCONF} from the package index",
                 code="E-BUILD-REQUIRES",
-                places=done.stderr.strip().splitlines()[-10:],
+                # Each hash that would do has a line of its own.
+                places=[line for line in done.stderr.strip().splitlines() if "sha256:" not in line][-10:],
             )
 
-    return store.tree("pkgconf", _PKGCONF, make, prove=lambda place: (place / "pkgconf").is_dir())
+    key = f"{_PKGCONF} {' '.join(pinned)}"
+    return store.tree("pkgconf", key, make, prove=lambda place: (place / "pkgconf").is_dir())
