@@ -399,3 +399,16 @@ def test_an_mmap_can_be_closed_after_use_and_after_a_refusal(tmp_path: Path) -> 
             else:
                 with pytest.raises(ArchiveError):
                     Sdist.open(buffer, name)
+
+
+def test_a_source_tree_may_hold_joined_emoji() -> None:
+    name = "demo-1.0/\U0001f635\u200d\U0001f4ab.bin"
+    found = contents(sdist(pax(record(b"path", name.encode())), file(content=b"dizzy")))
+    assert found[name.removeprefix("demo-1.0/")] == b"dizzy"
+
+
+@pytest.mark.parametrize("name", ["..\u200d/x", "\u200d/x", "a\u202eb"])
+def test_joiners_are_no_way_around_the_rules(name: str) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        open_sdist(sdist(pax(record(b"path", f"demo-1.0/{name}".encode())), file()))
+    assert caught.value.code.startswith("E-PATH-")

@@ -79,6 +79,7 @@ def test_libraries_that_the_output_names_are_added() -> None:
         "Dependency libfoo found: NO. Found 1.0 but need: '>=1.2'\nERROR: Invalid version, need 'libfoo' ['>=1.2'] found '1.0'",
         "x.c:3:1: error: unknown type name 'git_new_thing'",
         "Requested 'libfoo >= 1.2' but version of libfoo is 1.0",
+        "ERROR: Minimum supported PROJ version is 9.4.0, installed version is 7.2.1.",
     ],
 )
 def test_words_and_errors_that_speak_of_older_libraries(said: str) -> None:

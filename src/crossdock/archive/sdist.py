@@ -17,6 +17,9 @@ from crossdock.archive.zipread import ZipArchive
 from crossdock.errors import ArchiveError
 from crossdock.safepath import MemberPath, PathRules, PathSet, parse_member_path
 
+#: Zero width non-joiner and joiner.
+_JOINERS = {0x200C: None, 0x200D: None}
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from mmap import mmap
@@ -188,7 +191,13 @@ class Sdist:
                 yield entry, lambda one=one: archive.stream(one)  # type: ignore[misc]  # mypy infers no default
             return
         source = Gunzip(_BufferSource(self._view), self.filename, self._limits)
-        reader = TarReader(source, filename=self.filename, limits=self._limits, rules=self._rules)
+        reader = TarReader(
+            source,
+            filename=self.filename,
+            limits=self._limits,
+            rules=self._rules,
+            parse=_source_path,
+        )
         for member in reader:
             link = member.link if member.kind is Kind.SYMLINK else None
             is_dir = member.kind is Kind.DIRECTORY
@@ -233,7 +242,7 @@ class Sdist:
             total += file.size
             self._check_total(total, path)
             try:
-                placed = parse_member_path(path, self._rules)
+                placed = _source_path(path, self._rules)
             except ArchiveError as error:
                 raise within(error, self.filename, path) from None
             files.append(SdistFile(placed, file.size, file.executable, file.path))
@@ -350,3 +359,12 @@ class _BufferSource:
         piece = bytes(self._view[self._at : self._at + size])
         self._at += len(piece)
         return piece
+
+
+def _source_path(raw: str, rules: PathRules) -> MemberPath:
+    """Return a path of a source tree, which may hold the joiners of emoji and scripts (Unicode, 23.2).
+
+    They hide in other names; here they hide nothing from anyone but the build, which may name its files as it likes.
+    """
+    parse_member_path(raw.translate(_JOINERS), rules)
+    return MemberPath(raw)

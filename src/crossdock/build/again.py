@@ -34,7 +34,7 @@ _OLD = re.compile(
     r"(?:error: use of undeclared identifier|error: no member named|error: unknown type name"
     r"|error: call to undeclared function|error: too (?:few|many) arguments|#error|error: \"[^\"\n]*(?:version|later|newer)"
     r"|Invalid version, need|Requested '[^'\n]*' but version of|but found version|\bor (?:later|newer|higher|above)\b"
-    r"|version \"[^\"\n]*\" is required|\brequires? [\w.+-]{1,40} ?>= ?\d|is too old)",
+    r"|version \"[^\"\n]*\" is required|\brequires? [\w.+-]{1,40} ?>= ?\d|is too old|minimum supported [^\n]{0,60}version)",
     re.IGNORECASE,
 )
 

@@ -227,8 +227,12 @@ class _Workshop:
         packages = environment.site_packages
         core = "_core" if (packages / "numpy" / "_core").is_dir() else "core"
         headers = environment.inside(packages / "numpy" / core / "include")
+        # They tell of headers, which are the target's: `overlay` has put them there.
+        scripts = environment.inside(environment.site_packages.parents[2] / "bin")
+        asked = [f"{name} = '{scripts}/{name}'" for name in ("numpy-config", "pybind11-config")]
+        lines = ["[properties]", f"numpy-include-dir = '{headers}'", "[binaries]", *asked, ""]
         extra = self._work / "meson-extra.cross"
-        extra.write_text(f"[properties]\nnumpy-include-dir = '{headers}'\n")
+        extra.write_text("\n".join(lines))
         files = [f"{self._parts.plan.places.toolchain}/meson.cross", self._sandbox.inside(extra)]
         given = config.get("setup-args", [])
         config["setup-args"] = [
