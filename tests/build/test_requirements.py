@@ -62,6 +62,14 @@ def test_a_url_of_the_users_own_project_is_taken_without_variables() -> None:
     assert "variable" in caught.value.message
 
 
+@pytest.mark.parametrize("texts", [["a" * 100_000], [f"a{number}" for number in range(1000)]])
+def test_requirements_without_end_are_refused(texts: list[str]) -> None:
+    with pytest.raises(BuildError) as caught:
+        checked_requirements(texts, what="demo", own=False)
+    assert caught.value.code == "E-BUILD-REQUIRES"
+    assert len(caught.value.message) < 300
+
+
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("text", OTHERS)
 def test_what_is_no_requirement_is_refused(text: str, own: bool) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
+#: Characters of one requirement, and how many a project may have: they become a command line.
+_LONGEST, _MOST = 4096, 500
+
 #: What uv replaces in a URL by the variable of that name, a token's too.
 _VARIABLE = "${"
 
@@ -29,6 +32,8 @@ def checked_requirements(requirements: Iterable[str], *, what: str, own: bool) -
     found = set()
     for text in requirements:
         try:
+            if len(text) > _LONGEST or len(found) >= _MOST:
+                raise InvalidRequirement("beyond all measure")  # noqa: TRY301  said as the others are
             requirement = Requirement(text)
         except InvalidRequirement as error:
             raise BuildError(
