@@ -29,7 +29,7 @@ def checked_requirements(requirements: Iterable[str], *, what: str, own: bool) -
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    found = set()
+    found: set[str] = set()
     for text in requirements:
         try:
             if len(text) > _LONGEST or len(found) >= _MOST:
