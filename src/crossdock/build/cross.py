@@ -239,6 +239,9 @@ class _Workshop:
             *([given] if isinstance(given, str) else given),
             *(f"--cross-file={file}" for file in files),
         ]
+        if "build-dir" not in config:
+            # A directory of a random name otherwise, which some packages write into what they install.
+            config.setdefault("builddir", f"{self._sandbox.inside(self._work)}/meson")
         return config
 
 
