@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from crossdock.archive import inflate
 from crossdock.archive.zipread import ZipArchive
 from crossdock.digest import Digest
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.wheel_layer import WheelSource, write_wheel_layer
 from crossdock.store.mapped import mapped
 from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
@@ -72,7 +73,7 @@ def ours(path: Path, out: Path) -> None:
         name=path.name.partition("-")[0], filename=path.name, digest=Digest("sha256", "0" * 64), blob=path
     )
     with out.open("wb") as file:
-        write_wheel_layer([source], target=TARGET, prefix="/app", out=file)
+        write_wheel_layer([source], target=TARGET, layout=Environment("/app"), out=file)
 
 
 def usual(path: Path, out: Path) -> None:

@@ -25,6 +25,7 @@ from crossdock.pipeline.chosen import choose_wheels
 from crossdock.pipeline.layers import PlannedLayer, find_layers, make_layers, plan_layers
 from crossdock.pipeline.locked import Locked
 from crossdock.pipeline.taken_over import TakenOver
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.model import Origin
 from crossdock.ship.image.records import WheelRecord, encode_records, records_blob
 from crossdock.store import Store
@@ -94,7 +95,7 @@ def planned(locked: Locked, means: Means) -> list[list[PlannedLayer]]:
         plan_layers(
             some,
             target=target,
-            prefix="/app",
+            layout=Environment("/app"),
             layers_below=4,
             most=60,
             allow_bad_record=means.allow_bad_record,
@@ -111,7 +112,7 @@ def made(locked: Locked, means: Means) -> tuple[list[list[PlannedLayer]], dict[s
     plans = planned(locked, means)
     everything = [one for some in plans for one in some]
     found = find_layers(everything, means, previous=nothing)
-    return plans, make_layers(locked, everything, found, means, prefix="/app")
+    return plans, make_layers(locked, everything, found, means, layout=Environment("/app"))
 
 
 def fetched(index: LoopbackIndex) -> list[str]:
@@ -170,7 +171,7 @@ def test_only_what_neither_store_nor_previous_image_has_is_asked_of_the_latter(
         return {}
 
     some = everything[:1]
-    made_now = make_layers(locked, some, {}, means, prefix="/app")
+    made_now = make_layers(locked, some, {}, means, layout=Environment("/app"))
     found = find_layers(everything, means, previous=previous)
     assert set(found) == set(made_now)
     assert sorted(asked) == sorted({one.name.key for one in everything} - set(found))
@@ -212,7 +213,7 @@ def test_a_layer_with_a_bad_record_is_found_only_by_those_who_allow_it(
     everything = [one for some in planned(locked, means) for one in some]
     found = find_layers(everything, means, previous=lambda _keys: layers)
     with pytest.raises(ArchiveError, match="RECORD"):
-        make_layers(locked, everything, found, means, prefix="/app")
+        make_layers(locked, everything, found, means, layout=Environment("/app"))
 
 
 def test_one_broken_wheel_stops_all_and_leaves_the_store_sound(index: LoopbackIndex, means: Means) -> None:

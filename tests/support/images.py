@@ -47,7 +47,7 @@ def make_image(layers: dict[str, Sequence[Layer]], **annotations: str) -> Image:
     index = Index(manifests=tuple(one.descriptor for one in platforms)).to_bytes()
     return Image(
         platforms=platforms,
-        index=index,
+        top=index,
         descriptor=Descriptor.of(index, media.INDEX),
         annotations={f"org.opencontainers.image.{name}": value for name, value in annotations.items()},
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.wheels import make_wheel
 
 from crossdock.digest import Digest
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.wheel_layer import WheelLayer, WheelSource, write_wheel_layer
 from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
 
@@ -45,5 +46,5 @@ def demo(directory: Path) -> Path:
 
 def write(sources: Sequence[WheelSource], target: Target = ARM64) -> tuple[bytes, WheelLayer]:
     out = io.BytesIO()
-    made = write_wheel_layer(sources, target=target, prefix="/app", out=out)
+    made = write_wheel_layer(sources, target=target, layout=Environment("/app"), out=out)
     return out.getvalue(), made

@@ -130,7 +130,7 @@ def whole_image(
     descriptor = Descriptor.of(index, media.INDEX)
     return Image(
         platforms=platforms,
-        index=index,
+        top=index,
         descriptor=descriptor,
         attachments=(attachment(descriptor, "provenance"),) if attachments else (),
     )

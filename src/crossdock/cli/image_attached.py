@@ -21,7 +21,7 @@ _NONE = "none"
 
 def bills_of(session: ImageSession, made: MadePlatform) -> Sequence[Attachment]:
     """Return the bills of materials of a platform's image, in the formats asked for."""
-    kinds = session.options.get("sbom") or session.project.settings.image.sbom or "both"
+    kinds = session.options.get("sbom") or session.image_settings.sbom or "both"
     if kinds == _NONE:
         return ()
     from crossdock.ship.image.attach import sbom_attachments
@@ -33,7 +33,7 @@ def bills_of(session: ImageSession, made: MadePlatform) -> Sequence[Attachment]:
 def with_statement(session: ImageSession, asked: Asked, made: MadeImage) -> MadeImage:
     """Return the image with its provenance attached, unless that is not wanted."""
     wanted = session.options.get("provenance")
-    if (session.project.settings.image.provenance if wanted is None else wanted) is False:
+    if (session.image_settings.provenance if wanted is None else wanted) is False:
         return made
     from crossdock.ship.image.attach import with_provenance
 

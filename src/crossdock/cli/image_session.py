@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from crossdock.pipeline.image import ImageMeans, ImageRequest
     from crossdock.pipeline.locked import Locked
     from crossdock.pipeline.taken_over import TakenOver
+    from crossdock.project import ImageSettings
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.base_lock import BaseLock
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.model import BaseImage
     from crossdock.ship.image.options import ImageOptions
     from crossdock.ship.image.previous import Contents, Previous
@@ -52,7 +54,7 @@ class ImageSession(AppSession):
         """Where it is pushed to: whole references; `:TAG`, or nothing, is of the repository that the settings name."""
         from crossdock.net.registry.reference import ImageReference
 
-        settings = self.project.settings.image
+        settings = self.image_settings
         words = [
             word
             for asked in self._many("push")
@@ -76,6 +78,18 @@ class ImageSession(AppSession):
 
     # The application
 
+    @property
+    def image_settings(self) -> ImageSettings:
+        """What the project always says."""
+        return self.project.settings.image
+
+    @property
+    def layout(self) -> ImageLayout:
+        """Where packages and the user's own code lie."""
+        from crossdock.ship.image.layouts import Environment
+
+        return Environment(self.image_options.prefix)
+
     @cached_property
     def image_options(self) -> ImageOptions:
         """What the configuration says: options before settings."""
@@ -83,7 +97,7 @@ class ImageSession(AppSession):
 
         given = self.options
         return image_options(
-            self.project.settings.image,
+            self.image_settings,
             entrypoint=given["entrypoint"],
             module=given["module"],
             cmd=given["cmd"],
@@ -114,21 +128,21 @@ class ImageSession(AppSession):
         from crossdock.ship.application import Form, form_of
         from crossdock.ship.image import application as kinds
 
-        options, path = self.image_options, self.app
+        options, layout, path = self.image_options, self.layout, self.app
         metadata = self.app_project.metadata
         form = form_of(path, metadata)
         if path is None or form is Form.NONE:
-            return kinds.no_application(options.prefix, options.entrypoint)
+            return kinds.no_application(layout, options.entrypoint)
         match form:
             case Form.SCRIPT:
-                return kinds.script_application(path, options.prefix, options.entrypoint)
+                return kinds.script_application(path, layout, options.entrypoint)
             case Form.MODULES:
                 return kinds.modules_application(
                     path,
-                    options.prefix,
+                    layout,
                     options.entrypoint,
                     metadata=metadata,
-                    exclude=self.project.settings.image.exclude,
+                    exclude=self.image_settings.exclude,
                     skip=self._written(),
                 )
             case Form.PROJECT:
@@ -142,8 +156,8 @@ class ImageSession(AppSession):
             built = self.build_app(path, target)
             return BuiltWheel(filename=built.filename, content=built.blob.read_bytes())
 
-        options = self.image_options
-        return project_application(build, target, options.prefix, options.entrypoint, name=name)
+        start = self.image_options.entrypoint
+        return project_application(build, target, self.layout, start, name=name)
 
     def _written(self) -> list[Path]:
         """Return what this run writes, which must not come into the image."""
@@ -155,7 +169,7 @@ class ImageSession(AppSession):
     @cached_property
     def base_spec(self) -> str | None:
         """What is asked for as base."""
-        return self.options.get("base") or self.project.settings.image.base
+        return self.options.get("base") or self.image_settings.base
 
     @property
     def implied_python(self) -> tuple[str, str] | None:
@@ -193,9 +207,15 @@ class ImageSession(AppSession):
         elif name and not (self.base_lock.digests or self.base_lock.packages):
             warn(f"{name} is not written: a layout, an archive or `scratch` is what it is, and is not pinned")
 
+    def default_base(self, target: Target) -> str:
+        """Return the base of a target where none is asked for."""
+        from crossdock.ship.image.base import default_base
+
+        return default_base(target)
+
     def open_base(self, target: Target, platform: Platform) -> BaseImage:
         """Open the base of a platform."""
-        from crossdock.ship.image.base import BaseMeans, default_base, open_base
+        from crossdock.ship.image.base import BaseMeans, open_base
 
         def debian(
             suite: str, packages: Sequence[str], target: Target, platform: Platform, lock: BaseLock
@@ -212,7 +232,7 @@ class ImageSession(AppSession):
             lock=self.base_lock,
             offline=bool(self.options.get("offline")),
         )
-        return open_base(self.base_spec or default_base(target), target, platform, means)
+        return open_base(self.base_spec or self.default_base(target), target, platform, means)
 
     @cached_property
     def base_packages(self) -> dict[str, tuple[str, PackageSet]]:
@@ -301,13 +321,14 @@ class ImageSession(AppSession):
         from crossdock.ship.image.added import added_entries
 
         additions = image_additions(
-            self.project.settings.image,
+            self.image_settings,
             project=self.project.directory,
             words=self._many("add"),
             directory=self.directory,
         )
         return ImageRequest(
             options=self.image_options,
+            layout=self.layout,
             application=self.application,
             metadata=self.app_project.metadata,
             leave_out=lambda package: self.is_own(package, locked),

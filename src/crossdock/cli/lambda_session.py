@@ -4,74 +4,35 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossdock.cli.app_session import NO_APP, AppSession
+from crossdock.cli.app_session import NO_APP
+from crossdock.cli.places_session import OUTPUTS, PlacesSession
 from crossdock.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from crossdock.pipeline.bundle import Bundle, BundleRequest, Shape
     from crossdock.pipeline.locked import Locked
-    from crossdock.project import BundleSettings
     from crossdock.ship.bundle.model import BundledPackage
-    from crossdock.ship.bundle.places import Place, RuntimeTable
+    from crossdock.ship.bundle.places import Place
     from crossdock.ship.bundle.receipt import ZipReceipt
-    from crossdock.target.model import Python, Target
+    from crossdock.target.model import Target
 
 _FIELDS = re.compile(r"\{(target|arch)\}")
 _SUFFIX = ".zip"
-#: The kind of facts that tell which zips on this disk are ours: their SHA-256 by path.
-OUTPUTS = "bundle-output"
 #: What the zip with the dependencies has before its suffix.
 _LAYER = "-layer"
 
 
-class LambdaSession(AppSession):
+class LambdaSession(PlacesSession):
     """One run of `crossdock lambda`."""
-
-    @property
-    def settings(self) -> BundleSettings:
-        """What the project always says."""
-        return self.project.settings.bundle
 
     @property
     def app(self) -> Path | None:
         """The application's own code: a directory, a script, or None, as for a layer."""
         return None if self.options["layer"] else self.own_code
-
-    @property
-    def app_setting(self) -> str | None:
-        """The path that the settings name as the application."""
-        return self.settings.app
-
-    # The places
-
-    @cached_property
-    def table(self) -> RuntimeTable:
-        """The runtimes that are known: the built-in ones, and a file's over them."""
-        from crossdock.ship.bundle.places import read_table
-
-        if self.options["runtimes"]:
-            return read_table(self.directory / self.options["runtimes"])
-        named = self.settings.runtimes
-        return read_table(self.project.directory / named if named else None)
-
-    def _parsed(self, name: str, python: Python | None) -> Target:
-        """Read a target; a file with runtimes may know names, and say of a name, what we do not."""
-        if self.options["runtimes"] or self.settings.runtimes:
-            found = self.table.target(name, default_python=python)
-            if found is not None:
-                return found
-        return super()._parsed(name, python)
-
-    def place(self, target: Target) -> Place:
-        """Return the place that a target is; `UsageError` for one that takes no zips."""
-        from crossdock.ship.bundle.places import place_of
-
-        return place_of(target, table=self.table)
 
     # Where the zips are written
 
@@ -141,23 +102,7 @@ class LambdaSession(AppSession):
         zips = [self.output(target, layer=layer) for target in self.targets for layer in (False, True)]
         reports = [self.report_name(target) for target in self.targets]
         named = [self.directory / name for name in (*zips, *reports) if name]
-        return [*named, *self._earlier_outputs(below)]
-
-    def _earlier_outputs(self, below: Path) -> Iterator[Path]:
-        """Give the zips below a directory that are there as we wrote them."""
-        from hashlib import sha256
-
-        from crossdock.oci.blob import FileSource
-
-        root = below.resolve()
-        for name, known in self.store.facts(OUTPUTS):
-            path = Path(name)
-            if root in path.parents and path.is_file():
-                hasher = sha256()
-                for chunk in FileSource(path).chunks():
-                    hasher.update(chunk)
-                if hasher.hexdigest() == known:
-                    yield path
+        return [*named, *self.earlier_outputs(below)]
 
     # The pipeline
 
@@ -169,23 +114,12 @@ class LambdaSession(AppSession):
 
         # Wrong words are told before any work.
         _ = self.output_names, self.shape, [self.report_name(target) for target in self.targets]
-        self._say_ends()
+        self.say_ends()
         asked = Asked(self, with_project=self.app is not None)
         locked = Locked(
             targets=self.targets, keys=self.keys_of(asked), read=asked.lock, select=self.select_for
         )
         return make_bundles(locked, self.request(locked), self.means())
-
-    def _say_ends(self) -> None:
-        """Warn of runtimes whose end has come or is near; no zip and no receipt tells of today."""
-        from datetime import UTC, datetime
-
-        from crossdock.ship.bundle.places import deprecation_notes
-
-        today = datetime.now(tz=UTC).date()
-        for target in self.targets:
-            for text in deprecation_notes(self.place(target), today):
-                self.warn_once(text)
 
     def request(self, locked: Locked) -> BundleRequest:
         """Return what is wanted."""
@@ -204,11 +138,6 @@ class LambdaSession(AppSession):
             asked=self.asked if self.said_or_set("without_provided") else (),
             compiler=self.compiler if self.said_or_set("bytecode") else None,
         )
-
-    def said_or_set(self, name: str) -> bool:
-        """Return what a flag says, or else the setting of its name."""
-        said = self.options[name]
-        return bool(getattr(self.settings, name) if said is None else said)
 
     @property
     def shape(self) -> Shape:

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from crossdock.pipeline.image import ImageMeans, PlannedPlatform
     from crossdock.pipeline.locked import Locked
     from crossdock.ship.image.application import Application
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.model import Layer
 
 
 def compiled_layers(
-    locked: Locked, planned: PlannedPlatform, application: Application, prefix: str, means: ImageMeans
+    locked: Locked,
+    planned: PlannedPlatform,
+    application: Application,
+    layout: ImageLayout,
+    means: ImageMeans,
 ) -> tuple[list[Layer], Application, tuple[str, ...]]:
     """Return the layer of the wheels' compiled modules (none without wheels), the application with its own, and notes.
 
@@ -43,14 +48,14 @@ def compiled_layers(
             wheel.filename,
             lambda wheel=wheel: blobs.of(wheel),  # type: ignore[misc]  # a default binds the loop's value
             target=planned.target,
-            prefix=prefix,
+            layout=layout,
             allow_bad_record=wheel.name in means.means.allow_bad_record,
         )
         for wheel in planned.wheels
     ]
     store = means.means.store
     application, own_notes = compiled_application(
-        store, application, interpreter, target=planned.target, prefix=prefix, jobs=jobs
+        store, application, interpreter, target=planned.target, layout=layout, jobs=jobs
     )
     if not groups:
         return [], application, own_notes

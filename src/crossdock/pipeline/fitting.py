@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from crossdock.errors import ImageError
 from crossdock.ship.image.entries import refuse_below_links
-from crossdock.ship.image.environment import SOURCES, image_layout
 from crossdock.ship.image.records import owner_of, refuse_collisions
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from crossdock.contents.python import Interpreter
     from crossdock.ship.entries import Entry
     from crossdock.ship.image.application import Application
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.records import WheelRecord
     from crossdock.target.model import Target
 
@@ -81,26 +81,31 @@ def check_prefix(facts: BaseFacts, prefix: str) -> None:
 
 
 def check_start(
-    start: Sequence[str], target: Target, prefix: str, records: Sequence[WheelRecord], own: Sequence[Entry]
+    start: Sequence[str],
+    target: Target,
+    layout: ImageLayout,
+    records: Sequence[WheelRecord],
+    own: Sequence[Entry],
 ) -> tuple[str, ...]:
-    """Refuse an entry point below the prefix where nothing lies (E-IMAGE-ENTRYPOINT); return what else seems amiss.
+    """Refuse an entry point below the layout's root where nothing lies (E-IMAGE-ENTRYPOINT); return what else seems amiss.
 
     `own` are the files above the packages. What lies in the base is not known here, and Python brings modules.
     """
     program = start[0] if start else ""
     paths = {path for record in records for path in record.paths} | {entry.path for entry in own}
-    if program.startswith(f"{prefix}/") and program[1:] not in paths:
-        scripts = sorted(path for path in paths if path.startswith(f"{prefix[1:]}/bin/"))
+    schemes = layout.schemes(target)
+    if program.startswith(f"{layout.root}/") and program[1:] not in paths:
+        scripts = sorted(path for path in paths if path.startswith(f"{schemes.scripts}/"))
         raise ImageError(
             f"nothing lies at `{program}`, which is to start",
             code="E-IMAGE-ENTRYPOINT",
             places=[f"/{path}" for path in difflib.get_close_matches(program[1:], scripts, n=5)],
             hint="name a script that the packages have, or `-m MODULE`",
         )
-    if tuple(start[:2]) != (f"{prefix}/bin/python", "-m") or len(start) < 3:  # noqa: PLR2004  # and a module
+    if tuple(start[:2]) != (layout.python, "-m") or len(start) < 3:  # noqa: PLR2004  # and a module
         return ()
     top = start[2].partition(".")[0]
-    places = (f"{image_layout(target, prefix).purelib}/{top}", f"{prefix[1:]}/{SOURCES}/{top}")
+    places = (f"{schemes.purelib}/{top}", f"{layout.sources[1:]}/{top}")
     found = any(path.startswith((f"{place}/", f"{place}.")) for place in places for path in paths)
     if found or top in sys.stdlib_module_names:
         return ()

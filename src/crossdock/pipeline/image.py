@@ -20,9 +20,8 @@ from crossdock.pipeline.fitting import (
 from crossdock.pipeline.layers import find_layers, make_layers, plan_layers
 from crossdock.ship.image.config import image_config, platform_of
 from crossdock.ship.image.entries import refuse_below_links
-from crossdock.ship.image.environment import environment_entries
 from crossdock.ship.image.kept_layers import find_layer
-from crossdock.ship.image.manifest import image_index, platform_image, standard_annotations
+from crossdock.ship.image.manifest import image_index, platform_image, single_image, standard_annotations
 from crossdock.ship.image.model import LayerKind
 from crossdock.ship.image.own_layers import entries_layer, entries_name
 from crossdock.ship.image.records import base_blob, records_attachment, records_blob
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from crossdock.ship.entries import Entry
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.kept_layers import LayerName, RecordedLayer
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.model import Attachment, BaseImage, Image, Layer, PlatformImage
     from crossdock.ship.image.options import ImageOptions
     from crossdock.ship.image.records import WheelRecord
@@ -72,18 +72,21 @@ class PreviousLayers(Protocol):
 class ImageRequest:
     """What image is wanted: everything that decides its bytes beside the lock.
 
-    `application` gives the user's own code for a target; packages that `leave_out` knows are the application
+    `layout` says where things lie; `application` gives the user's own code for a target, lying so; packages that `leave_out` knows are the application
     itself. `created` is in seconds since 1970 where the user gives a time. `attach` makes what is attached to a
     platform's image. `warnings` of findings are the caller's to show.
     """
 
     options: ImageOptions
+    layout: ImageLayout
     application: Callable[[Target], Application]
     metadata: ProjectMetadata
     leave_out: Callable[[LockedPackage], bool]
     added: tuple[Entry, ...] = ()
     revision: str = ""
     created: int | None = None
+    #: A single manifest for the only platform, without an index over it and with nothing attached to it.
+    single: bool = False
     attach: Callable[[MadePlatform], Sequence[Attachment]] = field(default=lambda _made: ())
 
 
@@ -145,7 +148,7 @@ def plan_image(locked: Locked, request: ImageRequest, means: ImageMeans) -> list
         layers = plan_layers(
             wheels,
             target=target,
-            prefix=request.options.prefix,
+            layout=request.layout,
             layers_below=len(base.layers),
             most=request.options.max_layers,
             allow_bad_record=means.means.allow_bad_record,
@@ -173,10 +176,13 @@ def make_image(
     """
     everything = [layer for one in planned for layer in one.layers]
     found = find_layers(everything, means.means, previous=means.previous.recorded)
-    layers = make_layers(locked, everything, found, means.means, prefix=request.options.prefix)
+    layers = make_layers(locked, everything, found, means.means, layout=request.layout)
     made = [_platform(locked, one, layers, request, means) for one in planned]
     annotations = _annotations(request, planned[0].base)
-    image = image_index([one.image for one in made], annotations)
+    if request.single:
+        image = single_image(made[0].image)
+    else:
+        image = image_index([one.image for one in made], annotations)
     return MadeImage(image=image, platforms=tuple(made))
 
 
@@ -203,6 +209,7 @@ def _platform(
         planned.base,
         everything,
         request.options,
+        layout=request.layout,
         platform=planned.platform,
         created=_EARLIEST if request.created is None else request.created,
         entrypoint=application.entrypoint,
@@ -220,6 +227,8 @@ def _platform(
         facts=facts,
         notes=(*planned.notes, *notes),
     )
+    if request.single:
+        return made
     blobs = [records_blob(one.packed, one.layer.key) for one in recorded]
     kept = records_attachment(image.descriptor, [*blobs, _base_blob(planned.base, facts)])
     return replace(made, image=replace(image, attachments=(kept, *request.attach(made))))
@@ -244,23 +253,23 @@ def _own_layers(
     """Return the layers above the wheels: environment, compiled modules, application; refuse what would hide another."""
     from crossdock.contents.base import python_for
 
-    target, prefix = planned.target, request.options.prefix
-    check_prefix(facts, prefix)
+    target, layout = planned.target, request.layout
+    check_prefix(facts, layout.root)
     check_user(facts, request.options.user)
     interpreter = python_for(facts, target)
-    check_place_of_python(facts, interpreter, prefix)
+    check_place_of_python(facts, interpreter, layout.root)
     alone = request.application(target)
     application = alone.with_added(request.added)
-    environment = environment_entries(target, prefix, interpreter.path, sources=application.needs_path)
+    environment = layout.own_entries(target, interpreter.path, sources=application.needs_path)
     refuse_hiding(records, environment, alone, request.added)
-    refuse_links_below(facts, prefix, records, environment)
+    refuse_links_below(facts, layout.root, records, environment)
     start = request.options.entrypoint or application.entrypoint
-    notes = check_start(start, target, prefix, records, [*environment, *application.entries])
-    own = [_entries(means, LayerKind.ENVIRONMENT, "environment", environment)]
+    notes = check_start(start, target, layout, records, [*environment, *application.entries])
+    own = [_entries(means, LayerKind.ENVIRONMENT, "environment", environment)] if environment else []
     if request.options.bytecode:
         from crossdock.pipeline.compiled import compiled_layers  # asked for by few
 
-        layer, application, more = compiled_layers(locked, planned, application, prefix, means)
+        layer, application, more = compiled_layers(locked, planned, application, layout, means)
         own += layer
         notes += more
     if application.entries:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crossdock.pipeline.hands import Means, WheelFile, WheelKey
     from crossdock.pipeline.locked import Locked
     from crossdock.ship.image.kept_layers import RecordedLayer
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.records import WheelRecord
     from crossdock.target.model import Target
 
@@ -42,7 +43,7 @@ def plan_layers(
     wheels: Sequence[ChosenWheel],
     *,
     target: Target,
-    prefix: str,
+    layout: ImageLayout,
     layers_below: int,
     most: int,
     allow_bad_record: Collection[str] = (),
@@ -57,7 +58,7 @@ def plan_layers(
             KeyPart(wheel.digest, wheel.filename, wheel.direct_url, wheel.name in allow_bad_record)
             for wheel in group.wheels
         ]
-        key = wheel_layer_key(parts, target=target, prefix=prefix)
+        key = wheel_layer_key(parts, target=target, layout=layout)
         name = LayerName(key=key, kind=LayerKind.WHEELS, title=group.title)
         planned.append(PlannedLayer(name=name, group=group, target=target))
     return planned
@@ -107,7 +108,7 @@ def make_layers(
     found: Mapping[str, RecordedLayer],
     means: Means,
     *,
-    prefix: str,
+    layout: ImageLayout,
 ) -> dict[str, RecordedLayer]:
     """Return every planned layer by its key; those not `found` are made, each as soon as its wheels are here.
 
@@ -123,7 +124,7 @@ def make_layers(
     }
     wanted = {wheel_key(choice): choice for some in choices.values() for choice in some}
     layers = [_waiting(one, choices[key]) for key, one in waiting.items()]
-    crew = _Crew(layers, means, prefix)
+    crew = _Crew(layers, means, layout)
     with ThreadPoolExecutor(_WRITERS) as pool, ThreadPoolExecutor(_WRITERS) as writers:
         try:
             Hands(locked.lock, means).prepare(
@@ -145,9 +146,9 @@ def _waiting(planned: PlannedLayer, choices: Sequence[Choice]) -> _Waiting:
 class _Crew:
     """Writes each layer when the last of its wheels has arrived."""
 
-    def __init__(self, layers: Sequence[_Waiting], means: Means, prefix: str) -> None:
+    def __init__(self, layers: Sequence[_Waiting], means: Means, layout: ImageLayout) -> None:
         self._means = means
-        self._prefix = prefix
+        self._layout = layout
         self._lock = threading.Lock()
         self._layers = layers
         self._futures: dict[str, Future[RecordedLayer]] = {}
@@ -187,5 +188,5 @@ class _Crew:
             for key, wheel in layer.wheels.items()
         ]
         return make_wheel_layer(
-            self._means.store, planned.name, sources, target=planned.target, prefix=self._prefix
+            self._means.store, planned.name, sources, target=planned.target, layout=self._layout
         )

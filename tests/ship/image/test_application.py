@@ -26,6 +26,7 @@ from crossdock.ship.image.application import (
     script_application,
 )
 from crossdock.ship.image.entries import merged, refuse_below_links
+from crossdock.ship.image.layouts import Environment
 from crossdock.target.names import parse_target
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def write(root: Path, *names: str, **contents: str) -> Path:
 
 
 def modules(root: Path, start: Sequence[str] = ("x",), **more: object) -> dict[str, Entry]:
-    found = modules_application(root, "/app", start, metadata=NOTHING, **more)  # type: ignore[arg-type]
+    found = modules_application(root, Environment("/app"), start, metadata=NOTHING, **more)  # type: ignore[arg-type]
     assert (found.workdir, found.needs_path, found.form) == ("/app/src", True, Form.MODULES)
     return {entry.path.removeprefix("app/src/"): entry for entry in found.entries}
 
@@ -194,7 +195,7 @@ def test_a_file_that_changes_meanwhile_is_not_written(tmp_path: Path) -> None:
 )
 def test_what_a_directory_starts_with(tmp_path: Path, names: list[str], start: tuple[str, ...]) -> None:
     root = write(tmp_path / "app", *names)
-    assert modules_application(root, "/app", (), metadata=NOTHING).entrypoint == start
+    assert modules_application(root, Environment("/app"), (), metadata=NOTHING).entrypoint == start
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,9 @@ def test_where_it_cannot_be_told_what_starts_the_error_says_how_to(
 def test_scripts_of_a_project_that_is_not_built_are_explained(tmp_path: Path) -> None:
     root = write(tmp_path / "app", "src/pkg/__init__.py")
     with pytest.raises(ImageError) as caught:
-        modules_application(root, "/app", (), metadata=ProjectMetadata(scripts={"run": "pkg:main"}))
+        modules_application(
+            root, Environment("/app"), (), metadata=ProjectMetadata(scripts={"run": "pkg:main"})
+        )
     assert "[build-system]" in str(caught.value.hint)
 
 
@@ -233,14 +236,14 @@ def test_an_empty_directory_is_no_application(tmp_path: Path) -> None:
 def test_a_script_is_shipped_alone(tmp_path: Path) -> None:
     path = write(tmp_path, "job.py", "beside.py") / "job.py"
     path.chmod(0o700)
-    found = script_application(path, "/srv/x", ())
+    found = script_application(path, Environment("/srv/x"), ())
     assert [(entry.path, entry.mode) for entry in found.entries] == [("srv/x/src/job.py", 0o644)]
     assert (found.entrypoint, found.workdir) == (("/srv/x/bin/python", "/srv/x/src/job.py"), "/srv/x/src")
 
 
 def test_without_code_python_starts() -> None:
-    assert no_application("/app", ()).entrypoint == ("/app/bin/python",)
-    assert no_application("/app", ("gunicorn",)).entrypoint == ("gunicorn",)
+    assert no_application(Environment("/app"), ()).entrypoint == ("/app/bin/python",)
+    assert no_application(Environment("/app"), ("gunicorn",)).entrypoint == ("gunicorn",)
 
 
 def test_the_form_of_an_application(tmp_path: Path) -> None:
@@ -257,7 +260,7 @@ def test_the_form_of_an_application(tmp_path: Path) -> None:
 def project(start: Sequence[str] = (), tag: str = "py3-none-any", **wheel: object) -> Application:
     content = zip_bytes(wheel_files("demo", "1.0", tag, **wheel))  # type: ignore[arg-type]
     built = BuiltWheel(filename=f"demo-1.0-{tag}.whl", content=content)
-    return project_application(lambda: built, TARGET, "/app", start, name="demo")
+    return project_application(lambda: built, TARGET, Environment("/app"), start, name="demo")
 
 
 def points(*names: str) -> str:
@@ -324,7 +327,7 @@ def test_a_project_that_compiles_is_refused_and_other_errors_of_builds_pass() ->
         def build() -> BuiltWheel:
             raise BuildError("no", code=code, places=["x.c"])
 
-        return project_application(build, TARGET, "/app", (), name="demo")
+        return project_application(build, TARGET, Environment("/app"), (), name="demo")
 
     for code in ("E-BUILD-NATIVE", "E-BUILD-NOT-PURE"):
         with pytest.raises(ShipError) as caught:

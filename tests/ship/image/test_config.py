@@ -19,6 +19,7 @@ from crossdock.oci.blob import BytesSource
 from crossdock.oci.model import Descriptor, Index, Manifest, Platform, parse_manifest
 from crossdock.ship.image import annotations as marks
 from crossdock.ship.image.config import image_config, platform_of
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.manifest import image_index, platform_image, standard_annotations
 from crossdock.ship.image.model import BaseImage, Layer, LayerKind, Origin
 from crossdock.ship.image.options import ImageOptions, parse_pairs, split_command, start_command
@@ -97,6 +98,7 @@ def config(
         below or base(),
         OURS,
         options or ImageOptions(),
+        layout=Environment((options or ImageOptions()).prefix),
         platform=platform_of(ARM64),
         created=EPOCH,
         **more,
@@ -235,7 +237,6 @@ def test_any_base_gives_a_valid_config_or_a_refusal(inner: Any, history: Any) ->
         {"expose": ("0",)},
         {"expose": ("65536",)},
         {"expose": ("80/icmp",)},
-        {"user": ""},
         {"user": "a b"},
         {"user": "4294967295"},
         {"user": "1:2:3"},
@@ -311,7 +312,9 @@ def test_annotations_say_what_the_project_says() -> None:
 
 
 def test_manifest_and_index_follow_the_schemas_and_name_everything() -> None:
-    raw = image_config(base(), OURS, ImageOptions(), platform=platform_of(ARM64), created=EPOCH)
+    raw = image_config(
+        base(), OURS, ImageOptions(), layout=Environment("/app"), platform=platform_of(ARM64), created=EPOCH
+    )
     about = standard_annotations(METADATA, base())
     arm, amd = (
         platform_image(ARM64, base(), OURS, raw, about),
@@ -331,11 +334,11 @@ def test_manifest_and_index_follow_the_schemas_and_name_everything() -> None:
     assert all(dict(one.annotations) == {"kept": "yes"} for one in manifest.layers[:2])
 
     image = image_index([arm, amd], about)
-    check(image.index, "image-index")
-    index = parse_manifest(image.index, media.INDEX)
+    check(image.top, "image-index")
+    index = parse_manifest(image.top, media.INDEX)
     assert isinstance(index, Index)
     assert [str(one.platform) for one in index.manifests] == ["linux/arm64/v8", "linux/amd64"]
-    assert image.descriptor == Descriptor.of(image.index, media.INDEX)
+    assert image.descriptor == Descriptor.of(image.top, media.INDEX)
 
 
 def test_two_targets_of_one_platform_are_refused() -> None:

@@ -22,6 +22,7 @@ from crossdock.ship.image.application import project_application
 from crossdock.ship.image.entries import merged, write_entries
 from crossdock.ship.image.environment import environment_entries, image_layout
 from crossdock.ship.image.layer import LayerWriter
+from crossdock.ship.image.layouts import Environment
 from crossdock.target.names import parse_target
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_python_console_scripts_pth_files_and_the_sources_work(tmp_path: Path) -
         files={"demo/__init__.py": code, "extra.pth": "import sys; sys.extra = 1\n"}, entry_points=script
     )
     built = BuiltWheel(filename="demo-1.0-py3-none-any.whl", content=zip_bytes(members))
-    found = project_application(lambda: built, HERE, prefix, (), name="demo")
+    found = project_application(lambda: built, HERE, Environment(prefix), (), name="demo")
     interpreter = os.path.realpath(sys.executable)
     lay_out(environment_entries(HERE, prefix, interpreter, sources=True))
     lay_out([*found.entries, made_file(f"{prefix}/src/there.py".removeprefix("/"), b"")])

@@ -19,6 +19,7 @@ from tests.support.wheels import make_wheel, wheel_files, zip_bytes
 from crossdock.errors import ArchiveError, CrossdockError, ShipError
 from crossdock.safepath import PathRules
 from crossdock.ship.image.environment import environment_entries, image_layout
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.wheel_layer import (
     write_wheel_layer,
 )
@@ -101,7 +102,7 @@ def test_the_layer_and_the_environment_run(tmp_path: Path) -> None:
     files = {"demo/__init__.py": "def main():\n    import sys\n    print('ran below', sys.prefix)\n"}
     wheel = make_wheel(tmp_path, files=files, entry_points=ENTRY_POINTS)
     out = io.BytesIO()
-    write_wheel_layer([source(wheel)], target=target, prefix=prefix, out=out)
+    write_wheel_layer([source(wheel)], target=target, layout=Environment(prefix), out=out)
     interpreter = Path(sys.executable).resolve()
     with tarfile.open(fileobj=io.BytesIO(out.getvalue()), mode="r:gz") as tar:
         below = [item for item in tar if item.name.startswith(f"{prefix[1:]}/")]

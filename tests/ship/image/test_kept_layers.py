@@ -25,6 +25,7 @@ from crossdock.ship.image.kept_layers import (
     make_wheel_layer,
 )
 from crossdock.ship.image.layer import LayerWriter, WrittenLayer
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.model import Layer, LayerKind, Origin, Slice
 from crossdock.ship.image.wheel_layer import WheelSource
 from crossdock.store import Store
@@ -113,7 +114,7 @@ def wheels(directory: Path) -> list[WheelSource]:
 
 
 def test_a_layer_of_wheels_is_found_with_its_records(store: Store, tmp_path: Path) -> None:
-    made = make_wheel_layer(store, NAME, wheels(tmp_path), target=TARGET, prefix="/app")
+    made = make_wheel_layer(store, NAME, wheels(tmp_path), target=TARGET, layout=Environment("/app"))
     found = find_records(store, NAME)
     assert found is not None
     assert (found.records, found.packed) == (made.records, made.packed)
@@ -123,13 +124,16 @@ def test_a_layer_of_wheels_is_found_with_its_records(store: Store, tmp_path: Pat
 
 def test_a_layer_whose_records_are_damaged_is_written_again(store: Store, tmp_path: Path) -> None:
     sources = wheels(tmp_path)
-    made = make_wheel_layer(store, NAME, sources, target=TARGET, prefix="/app")
+    made = make_wheel_layer(store, NAME, sources, target=TARGET, layout=Environment("/app"))
     path = store.blob(Digest.of(made.packed))
     assert path is not None
     path.chmod(0o644)
     path.write_bytes(b"cut")
     assert find_records(store, NAME) is None
-    assert make_wheel_layer(store, NAME, sources, target=TARGET, prefix="/app").records == made.records
+    assert (
+        make_wheel_layer(store, NAME, sources, target=TARGET, layout=Environment("/app")).records
+        == made.records
+    )
     assert find_records(store, NAME) is not None
 
 
@@ -149,7 +153,7 @@ def test_many_that_want_one_layer_write_it_once(
     def make(_number: int) -> bytes:
         together.wait(timeout=60)
         own = Store.open(store.root, warn=pytest.fail)
-        return content(make_wheel_layer(own, NAME, sources, target=TARGET, prefix="/app").layer)
+        return content(make_wheel_layer(own, NAME, sources, target=TARGET, layout=Environment("/app")).layer)
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(make, range(4)))) == 1

@@ -17,6 +17,7 @@ from crossdock.digest import Digest
 from crossdock.ship.bytecode import find_interpreter
 from crossdock.ship.entries import made_file
 from crossdock.ship.image.application import modules_application
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.model import LayerKind, Origin
 from crossdock.ship.image.own_layers import (
     bytecode_layer,
@@ -104,7 +105,7 @@ def test_bytecode_of_wheels_has_a_layer_and_the_applications_lies_with_it(
         asked.append("")
         return wheel
 
-    groups = [wheel_modules(digest, wheel.name, blob, target=HERE, prefix="/app")]
+    groups = [wheel_modules(digest, wheel.name, blob, target=HERE, layout=Environment("/app"))]
     name = bytecode_name(interpreter, groups)
     assert not asked
     layer, notes = bytecode_layer(store, name, interpreter, groups, jobs=1)
@@ -116,11 +117,11 @@ def test_bytecode_of_wheels_has_a_layer_and_the_applications_lies_with_it(
     source = tmp_path / "source"
     source.mkdir()
     (source / "main.py").write_text("x = 1\n")
-    application = modules_application(source, "/app", (), metadata=ProjectMetadata()).with_added(
+    application = modules_application(source, Environment("/app"), (), metadata=ProjectMetadata()).with_added(
         [made_file("usr/src/other.py", b"")]
     )
     compiled, notes = compiled_application(
-        store, application, interpreter, target=HERE, prefix="/app", jobs=1
+        store, application, interpreter, target=HERE, layout=Environment("/app"), jobs=1
     )
     assert [entry.path for entry in compiled.entries] == [
         f"app/src/__pycache__/main.{TAG}.pyc",

@@ -17,6 +17,7 @@ from crossdock.oci.blob import BytesSource
 from crossdock.oci.layout import open_layout
 from crossdock.oci.model import Descriptor, Index, Manifest, Platform
 from crossdock.ship.image.annotations import KIND, PACKAGES, layer_of
+from crossdock.ship.image.manifest import single_image
 from crossdock.ship.image.model import LayerKind, Origin
 from crossdock.ship.image.previous import compare_with_store, read_previous, read_previous_layout
 from crossdock.ship.image.publish import publish
@@ -110,7 +111,7 @@ def test_a_layout_is_as_good(docker_registry: DockerRegistry, tmp_path: Path, wa
 
 def test_a_single_manifest_tells_its_platform_by_its_config(fake: FakeRegistry, warnings: list[str]) -> None:
     image = whole_image({"linux/arm64/v8": (tar_layer("a", key="k"),)})
-    publish(image, [reference(fake.address)], client(), single_manifest=True)
+    publish(single_image(image.platforms[0]), [reference(fake.address)], client())
     found = read_previous(client(), reference(fake.address), warn=warnings.append)
     assert found is not None
     assert found.index is None

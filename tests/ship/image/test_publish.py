@@ -15,6 +15,7 @@ from crossdock.net.http import Http, HttpSettings
 from crossdock.net.registry.client import Registry
 from crossdock.net.registry.reference import ImageReference
 from crossdock.oci import media
+from crossdock.ship.image.manifest import single_image
 from crossdock.ship.image.model import LayerKind
 from crossdock.ship.image.publish import publish, survey
 
@@ -60,7 +61,7 @@ def test_what_is_pushed_is_whole(docker_registry: DockerRegistry, tmp_path: Path
     assert done.requests == registry.requests
     for name in (one.name for one in done.references):
         url = f"docker://{name}"
-        assert skopeo("inspect", "--tls-verify=false", "--raw", url).stdout == image.index
+        assert skopeo("inspect", "--tls-verify=false", "--raw", url).stdout == image.top
         layout = tmp_path / name.replace("/", "_").replace(":", "_")
         skopeo("copy", "--all", "--src-tls-verify=false", url, f"oci:{layout}:x")
         for platform in image.platforms:
@@ -306,13 +307,12 @@ def test_by_digest_alone_and_a_digest_of_something_else(fake: FakeRegistry) -> N
 
 
 def test_one_manifest_without_an_index(fake: FakeRegistry) -> None:
-    image = whole_image({"linux/amd64": (tar_layer("a"),)})
-    done = publish(image, [reference(fake.address)], client(), single_manifest=True)
+    image = single_image(whole_image({"linux/amd64": (tar_layer("a"),)}).platforms[0])
+    done = publish(image, [reference(fake.address)], client())
     assert fake.tags["team/app", "1"] == str(image.platforms[0].descriptor.digest)
     assert done.descriptor == image.platforms[0].descriptor
-    assert publish(image, [reference(fake.address)], client(), single_manifest=True).unchanged
-    with pytest.raises(ShipError):
-        publish(whole_image(), [reference(fake.address)], client(), single_manifest=True)
+    assert {kind for kind, _ in fake.manifests.values()} == {media.MANIFEST}
+    assert publish(image, [reference(fake.address)], client()).unchanged
 
 
 @pytest.mark.parametrize("api", [True, False])
@@ -349,7 +349,7 @@ def test_skopeo_reads_the_tests_own_registry_by_its_tokens(tmp_path: Path) -> No
         )  # fmt: skip
         assert (
             tmp_path / "layout" / "blobs" / "sha256" / image.descriptor.digest.hex
-        ).read_bytes() == image.index
+        ).read_bytes() == image.top
 
 
 def test_survey_tells_what_is_missing_and_changes_nothing(fake: FakeRegistry) -> None:

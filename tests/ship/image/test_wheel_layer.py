@@ -27,6 +27,7 @@ from crossdock.archive import inflate
 from crossdock.digest import Digest
 from crossdock.errors import ArchiveError, CrossdockError, ShipError
 from crossdock.ship.image import wheel_layer
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.records import refuse_collisions
 from crossdock.ship.image.wheel_layer import (
     KeyPart,
@@ -93,8 +94,8 @@ def test_a_pure_wheel_is_the_same_layer_on_each_architecture(tmp_path: Path) -> 
     path = demo(tmp_path)
     assert write([source(path)], AMD64)[0] == write([source(path)], ARM64)[0]
     part = KeyPart(source(path).digest, path.name)
-    assert wheel_layer_key([part], target=AMD64, prefix="/app") == wheel_layer_key(
-        [part], target=ARM64, prefix="/app"
+    assert wheel_layer_key([part], target=AMD64, layout=Environment("/app")) == wheel_layer_key(
+        [part], target=ARM64, layout=Environment("/app")
     )
 
 
@@ -104,7 +105,7 @@ def test_the_key_is_decided_by_all_that_decides_a_byte() -> None:
     bound = Target(os=Os.LINUX, arch=Arch.AARCH64, libc=GLIBC, python=Python(minor=13))
 
     def key(*parts: KeyPart, target: Target = ARM64, prefix: str = "/app") -> str:
-        return wheel_layer_key(parts, target=target, prefix=prefix)
+        return wheel_layer_key(parts, target=target, layout=Environment(prefix))
 
     assert key(one, two) == key(two, one)
     different = [
@@ -148,12 +149,13 @@ PROGRAM = """
 import hashlib, io, sys, time
 from pathlib import Path
 from crossdock.digest import Digest
+from crossdock.ship.image.layouts import Environment
 from crossdock.ship.image.wheel_layer import WheelSource, write_wheel_layer
 from crossdock.target.model import Arch, Libc, LibcKind, Os, Python, Target
 path = Path(sys.argv[1])
 target = Target(os=Os.LINUX, arch=Arch.AARCH64, libc=Libc(LibcKind.GLIBC, 2, 28), python=Python(minor=12))
 source = WheelSource(name="demo", filename=path.name, digest=Digest.of(path.read_bytes()), blob=path)
-made = write_wheel_layer([source], target=target, prefix="/app", out=io.BytesIO())
+made = write_wheel_layer([source], target=target, layout=Environment("/app"), out=io.BytesIO())
 print(made.written.digest.hex)
 """
 

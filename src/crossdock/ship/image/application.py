@@ -9,7 +9,6 @@ from crossdock.errors import ImageError
 from crossdock.ship.application import Form, built_project, check_python
 from crossdock.ship.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_file
 from crossdock.ship.image.entries import merged
-from crossdock.ship.image.environment import SOURCES, image_layout
 from crossdock.ship.sources import module_files
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from crossdock.build.metadata import ProjectMetadata
     from crossdock.build.pure import BuiltWheel
     from crossdock.ship.entries import Entry
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.installed import WheelFacts
     from crossdock.target.model import Target
 
@@ -33,7 +33,7 @@ _HOW = "say what starts: `-m MODULE` or `--entrypoint COMMAND`"
 class Application:
     """The user's own code for one platform.
 
-    `entries` are sorted by path. `needs_path` tells whether `PREFIX/src` must be found by Python from everywhere,
+    `entries` are sorted by path. `needs_path` tells whether the layout's sources must be found by Python from everywhere,
     `workdir` is empty where the base's holds. `name` and `version` are those of a built project; `title` names
     it in reports and in the layer, and never says where it lay on this machine.
     """
@@ -52,44 +52,44 @@ class Application:
         return replace(self, entries=merged(self.entries, added))
 
 
-def no_application(prefix: str, start: Sequence[str]) -> Application:
+def no_application(layout: ImageLayout, start: Sequence[str]) -> Application:
     """Return an image's application where there is none: Python itself starts, unless `start` says something."""
     return Application(
         form=Form.NONE,
         title="",
         entries=(),
-        entrypoint=tuple(start) or (f"{prefix}/bin/python",),
+        entrypoint=tuple(start) or (layout.python,),
     )
 
 
-def script_application(path: Path, prefix: str, start: Sequence[str]) -> Application:
+def script_application(path: Path, layout: ImageLayout, start: Sequence[str]) -> Application:
     """Return a script: the file alone, started by the environment's Python."""
-    place = f"{prefix}/{SOURCES}/{path.name}"
+    place = f"{layout.sources}/{path.name}"
     return Application(
         form=Form.SCRIPT,
         title=path.name,
         entries=(disk_file(place.removeprefix("/"), path, mode=FILE_MODE),),
-        entrypoint=tuple(start) or (f"{prefix}/bin/python", place),
-        workdir=f"{prefix}/{SOURCES}",
+        entrypoint=tuple(start) or (layout.python, place),
+        workdir=layout.sources,
         needs_path=True,
     )
 
 
 def modules_application(
     directory: Path,
-    prefix: str,
+    layout: ImageLayout,
     start: Sequence[str],
     *,
     metadata: ProjectMetadata,
     exclude: Sequence[str] = (),
     skip: Collection[Path] = (),
 ) -> Application:
-    """Return a directory of modules, as `module_files` chooses them, in `PREFIX/src`.
+    """Return a directory of modules, as `module_files` chooses them, where `layout` has sources.
 
     Without `start` it is its `__main__.py`; else `main.py` or `app.py`, or the only module at its top; else the
     only package with a `__main__.py`. Raise `ImageError` if that is not one, and for a directory without files.
     """
-    sources = f"{prefix}/{SOURCES}"
+    sources = layout.sources
     below = sources.removeprefix("/")
     entries = module_files(directory, below, exclude=exclude, skip=skip)
     if not entries:
@@ -104,15 +104,17 @@ def modules_application(
         form=Form.MODULES,
         title=metadata.name or "application",
         entries=entries,
-        entrypoint=tuple(start) or _start_of_modules(paths, prefix, metadata),
+        entrypoint=tuple(start) or _start_of_modules(paths, layout, metadata),
         workdir=sources,
         needs_path=True,
         version=metadata.version,
     )
 
 
-def _start_of_modules(paths: Sequence[str], prefix: str, metadata: ProjectMetadata) -> tuple[str, ...]:
-    python, sources = f"{prefix}/bin/python", f"{prefix}/{SOURCES}"
+def _start_of_modules(
+    paths: Sequence[str], layout: ImageLayout, metadata: ProjectMetadata
+) -> tuple[str, ...]:
+    python, sources = layout.python, layout.sources
     top = [path for path in paths if "/" not in path and path.endswith(".py")]
     if _MAIN in top:
         return (python, sources)
@@ -137,7 +139,7 @@ def _start_of_modules(paths: Sequence[str], prefix: str, metadata: ProjectMetada
 
 
 def project_application(
-    build: Callable[[], BuiltWheel], target: Target, prefix: str, start: Sequence[str], *, name: str
+    build: Callable[[], BuiltWheel], target: Target, layout: ImageLayout, start: Sequence[str], *, name: str
 ) -> Application:
     """Return a project: its wheel as `build` makes it, installed as every wheel is.
 
@@ -150,6 +152,7 @@ def project_application(
     from crossdock.ship.installed import installed_files, wheel_facts
 
     built = built_project(build, name)
+    schemes = layout.schemes(target)
     with Wheel.open(built.content, built.filename, rules=PathRules.POSIX) as wheel:
         check_python(wheel, target)
         facts = wheel_facts(wheel)
@@ -158,7 +161,7 @@ def project_application(
         installed = installed_files(
             facts,
             target,
-            image_layout(target, prefix),
+            schemes,
             read=lambda file: wheel.read(by_place[file.scheme, file.path]),
         )
         entries = merged(
@@ -173,25 +176,25 @@ def project_application(
         form=Form.PROJECT,
         title=f"{facts.name} {facts.version}",
         entries=entries,
-        entrypoint=tuple(start) or _start_of_project(facts, prefix),
+        entrypoint=tuple(start) or _start_of_project(facts, target, layout),
         name=facts.name,
         version=facts.version,
     )
 
 
-def _start_of_project(facts: WheelFacts, prefix: str) -> tuple[str, ...]:
+def _start_of_project(facts: WheelFacts, target: Target, layout: ImageLayout) -> tuple[str, ...]:
     from packaging.utils import canonicalize_name
 
     scripts = sorted(point.name for point in facts.entry_points)
     named = [script for script in scripts if canonicalize_name(script) == canonicalize_name(facts.name)]
     if len(scripts) == 1 or named:
-        return (f"{prefix}/bin/{(named or scripts)[0]}",)
+        return (f"/{layout.schemes(target).scripts}/{(named or scripts)[0]}",)
     if not scripts:
         roots = {file.path.partition("/")[0] for file in facts.files if file.scheme in ("purelib", "platlib")}
         package = canonicalize_name(facts.name).replace("-", "_")
         mains = {file.path for file in facts.files}
         if package in roots and f"{package}/{_MAIN}" in mains:
-            return (f"{prefix}/bin/python", "-m", package)
+            return (layout.python, "-m", package)
     raise ImageError(
         f"`{facts.name}` has {'several scripts' if scripts else 'no script'}, so it cannot be told what starts",
         code="E-IMAGE-ENTRYPOINT",

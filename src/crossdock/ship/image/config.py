@@ -14,12 +14,11 @@ from crossdock.target.model import Os
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.model import BaseImage, Layer
     from crossdock.ship.image.options import ImageOptions
     from crossdock.target.model import Target
 
-#: What a runtime searches where no PATH is set (runc, crun), so that a base without one keeps its programs.
-_PLAIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: The base's labels of this kind speak of the base (its title, its version); of ours they would be wrong.
 _ABOUT_BASE = "org.opencontainers.image."
 #: 10000-01-01: RFC 3339 has four digits for the year.
@@ -52,6 +51,7 @@ def image_config(
     layers: Sequence[Layer],
     options: ImageOptions,
     *,
+    layout: ImageLayout,
     platform: Platform,
     created: int,
     entrypoint: tuple[str, ...] = (),
@@ -70,9 +70,9 @@ def image_config(
     start = options.entrypoint or entrypoint
     time = timestamp(created)
     config: dict[str, Any] = {
-        "User": options.user,
+        "User": options.user or old.text("User"),
         "ExposedPorts": {**old.sets("ExposedPorts"), **{port: {} for port in options.expose}},
-        "Env": _environment(old.texts("Env"), options),
+        "Env": _environment(old.texts("Env"), layout, options),
         "Entrypoint": list(start) or old.texts("Entrypoint"),
         "Cmd": list(options.cmd) or ([] if start else old.texts("Cmd")),
         "Volumes": old.sets("Volumes"),
@@ -102,17 +102,9 @@ def _line(layer: Layer) -> str:
     )
 
 
-def _environment(inherited: Iterable[str], options: ImageOptions) -> list[str]:
+def _environment(inherited: Iterable[str], layout: ImageLayout, options: ImageOptions) -> list[str]:
     """Return `NAME=VALUE` in the base's order, then ours sorted; what the user says counts most."""
-    found = dict(text.partition("=")[::2] for text in inherited)
-    # It would be the prefix in the place of ours.
-    found.pop("PYTHONHOME", None)
-    path = found.get("PATH") or _PLAIN_PATH
-    bin_directory = f"{options.prefix}/bin"
-    rest = [part for part in path.split(":") if part != bin_directory]
-    found["PATH"] = ":".join([bin_directory, *rest])
-    # The user may not write into the image: without this each module would be tried again at each start.
-    found.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    found = layout.variables(dict(text.partition("=")[::2] for text in inherited))
     found.update(sorted(options.env.items()))
     return [f"{name}={value}" for name, value in found.items()]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from crossdock.archive.tarwrite import Sink
     from crossdock.ship.image.layer import WrittenLayer
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.records import WheelRecord
     from crossdock.ship.image.wheel_layer import WheelSource
     from crossdock.store import Store
@@ -115,7 +116,7 @@ def find_records(store: Store, name: LayerName) -> RecordedLayer | None:
 
 
 def make_wheel_layer(
-    store: Store, name: LayerName, wheels: Sequence[WheelSource], *, target: Target, prefix: str
+    store: Store, name: LayerName, wheels: Sequence[WheelSource], *, target: Target, layout: ImageLayout
 ) -> RecordedLayer:
     """Return the layer with `wheels` and its records, from the store or written now.
 
@@ -126,18 +127,18 @@ def make_wheel_layer(
         return found
     # Not the lock of the layer alone: whoever waits must find the records as well, or would write it again.
     with store.locked(f"records-{name.key[:40]}"):
-        return find_records(store, name) or _make_recorded(store, name, wheels, target, prefix)
+        return find_records(store, name) or _make_recorded(store, name, wheels, target, layout)
 
 
 def _make_recorded(
-    store: Store, name: LayerName, wheels: Sequence[WheelSource], target: Target, prefix: str
+    store: Store, name: LayerName, wheels: Sequence[WheelSource], target: Target, layout: ImageLayout
 ) -> RecordedLayer:
     from crossdock.ship.image.wheel_layer import write_wheel_layer  # a run that changes nothing writes none
 
     read: list[tuple[WheelRecord, ...]] = []
 
     def write(out: Sink) -> tuple[WrittenLayer, tuple[Slice, ...]]:
-        made = write_wheel_layer(wheels, target=target, prefix=prefix, out=out, scratch=store.scratch)
+        made = write_wheel_layer(wheels, target=target, layout=layout, out=out, scratch=store.scratch)
         read.append(made.records)
         return made.written, made.slices
 

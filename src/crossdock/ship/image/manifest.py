@@ -119,10 +119,15 @@ def image_index(platforms: Sequence[PlatformImage], annotations: Mapping[str, st
     _check_size(index, "the index")
     return Image(
         platforms=tuple(platforms),
-        index=index,
+        top=index,
         descriptor=Descriptor.of(index, media.INDEX),
         annotations=annotations,
     )
+
+
+def single_image(platform: PlatformImage) -> Image:
+    """Return the image that is one platform's manifest, without an index: AWS Lambda takes no other."""
+    return Image(platforms=(platform,), top=platform.manifest, descriptor=platform.descriptor)
 
 
 def _as_oci(layer: Layer) -> Descriptor:

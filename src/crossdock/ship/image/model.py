@@ -134,10 +134,13 @@ class PlatformImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The index over all platforms; with one platform it has one manifest."""
+    """What a name stands for: the index over all platforms, or the manifest of the only one.
+
+    `top` are its bytes, `descriptor` is theirs.
+    """
 
     platforms: tuple[PlatformImage, ...]
-    index: bytes
+    top: bytes
     descriptor: Descriptor
     attachments: tuple[Attachment, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -36,7 +36,7 @@ _RESERVED = "dev.crossdock."
 class ImageOptions:
     """What the configuration says and where things lie. Raises `UsageError` (E-IMAGE-OPTION) for what cannot be.
 
-    `entrypoint` and `workdir` are empty where the application decides, `stop_signal` where the base does.
+    `entrypoint` and `workdir` are empty where the application decides, `stop_signal` and `user` where the base does.
     `expose` is normalised to `PORT/PROTOCOL`, sorted.
     """
 
@@ -142,7 +142,7 @@ def _check_directory(path: str, what: str) -> None:
 
 def _check_user(user: str) -> None:
     numbers = [int(part) for part in user.split(":") if part.isdigit()]
-    if not _USER.fullmatch(user) or any(number > _LARGEST_ID for number in numbers):
+    if (user and not _USER.fullmatch(user)) or any(number > _LARGEST_ID for number in numbers):
         raise _refused(
             f"not a user: `{user}`", hint="give `UID`, `UID:GID`, or names that the base's /etc/passwd has"
         )

@@ -76,7 +76,7 @@ def bundle(
         if platform is not None:
             top = one.descriptor
     if platform is None:
-        add([Blob(descriptor=top, source=BytesSource(image.index))])
+        add([Blob(descriptor=top, source=BytesSource(image.top))])
     for attachment in attached:
         add(attachment.blobs)
         add([Blob(descriptor=attachment.descriptor, source=BytesSource(attachment.manifest))])

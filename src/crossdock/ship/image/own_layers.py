@@ -8,7 +8,6 @@ from crossdock.digest import Digest
 from crossdock.ship.bytecode import Modules, bytecode, bytecode_key
 from crossdock.ship.entries import entries_key
 from crossdock.ship.image.entries import write_entries
-from crossdock.ship.image.environment import SOURCES, image_layout
 from crossdock.ship.image.kept_layers import LayerName, find_layer, make_layer
 from crossdock.ship.image.layer import LayerWriter
 from crossdock.ship.image.model import LayerKind, Slice
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from crossdock.ship.entries import Entry
     from crossdock.ship.image.application import Application
     from crossdock.ship.image.layer import WrittenLayer
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.image.model import Layer
     from crossdock.store import Store
     from crossdock.target.model import Target
@@ -88,11 +88,11 @@ def wheel_modules(
     blob: Callable[[], Path],
     *,
     target: Target,
-    prefix: str,
+    layout: ImageLayout,
     allow_bad_record: bool = False,
 ) -> Modules:
     """Return the modules of a wheel as they lie in an image; `blob` gives its file when its sources are needed."""
-    layout = image_layout(target, prefix)
+    schemes = layout.schemes(target)
 
     def read() -> list[tuple[str, bytes]]:
         from crossdock.archive.wheel import Wheel
@@ -102,12 +102,12 @@ def wheel_modules(
         rules = PathRules.POSIX
         with Wheel.open(mapped(blob()), filename, rules=rules, allow_bad_record=allow_bad_record) as wheel:
             return [
-                (f"/{layout.place(file.scheme, str(file.path), wheel.name)}", wheel.read(file))
+                (f"/{schemes.place(file.scheme, str(file.path), wheel.name)}", wheel.read(file))
                 for file in wheel.files
                 if file.scheme in ("purelib", "platlib") and file.path.endswith(".py")
             ]
 
-    return Modules(key=f"{digest} {layout.purelib}", read=read)
+    return Modules(key=f"{digest} {schemes.purelib}", read=read)
 
 
 def compiled_application(
@@ -116,14 +116,14 @@ def compiled_application(
     interpreter: Interpreter,
     *,
     target: Target,
-    prefix: str,
+    layout: ImageLayout,
     jobs: int,
 ) -> tuple[Application, tuple[str, ...]]:
     """Return the application with its own modules compiled, and what was left out.
 
     They lie in its layer, not in that of the wheels' bytecode: an edit must not send the latter again.
     """
-    places = tuple(f"{place}/" for place in (image_layout(target, prefix).purelib, f"{prefix}/{SOURCES}"[1:]))
+    places = tuple(f"{place}/" for place in (layout.schemes(target).purelib, layout.sources[1:]))
     entries = [
         entry
         for entry in application.entries

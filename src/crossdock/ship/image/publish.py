@@ -65,7 +65,6 @@ def publish(
     *,
     threads: int = THREADS,
     mount_from: Sequence[ImageReference] = (),
-    single_manifest: bool = False,
     thorough: bool = False,
     reporter: Reporter | None = None,
 ) -> Published:
@@ -73,20 +72,16 @@ def publish(
 
     References with a tag are tagged; one with a digest alone must name this very image. `mount_from` are
     references to images that may share blobs (the base's and the previous image's are known by their layers'
-    sources). With `single_manifest` an image for one platform goes under its tags without an index (AWS
-    Lambda takes no index). Where tags, manifests and what refers to them are all in place, nothing more is
+    sources). Where tags, manifests and what refers to them are all in place, nothing more is
     asked: a registry that took a manifest has its blobs; `thorough` asks for each blob all the same. Raise
     `FetchError` as `Registry` does, `ShipError` (`E-IMAGE-PUSH`) for references that do not fit the image.
     """
     from crossdock.ship.image.push import Destination  # threads and queues: only where something is pushed
 
     before = registry.requests
-    top = _top(image, single_manifest=single_manifest)
     destinations = [
-        Destination(
-            registry, place, tags, image, top, threads=threads, mount_from=mount_from, reporter=reporter
-        )
-        for place, tags in _by_place(references, top.digest)
+        Destination(registry, place, tags, image, threads=threads, mount_from=mount_from, reporter=reporter)
+        for place, tags in _by_place(references, image.descriptor.digest)
     ]
     unchanged: list[ImageReference] = []
     blobs: list[PublishedBlob] = []
@@ -100,7 +95,7 @@ def publish(
         destination.put_tags()
     return Published(
         references=tuple(name for one in destinations for name in one.published()),
-        descriptor=top,
+        descriptor=image.descriptor,
         unchanged=tuple(unchanged),
         blobs=tuple(blobs),
         requests=registry.requests - before,
@@ -125,18 +120,6 @@ def survey(
         )
         for (place, descriptor), has in zip(pairs, there, strict=True)
     )
-
-
-def _top(image: Image, *, single_manifest: bool) -> Descriptor:
-    if not single_manifest:
-        return image.descriptor
-    if len(image.platforms) != 1:
-        raise ShipError(
-            f"one manifest is for one platform, and the image has {len(image.platforms)}",
-            code="E-IMAGE-PUSH",
-            hint="give one `--for`, or push an index",
-        )
-    return image.platforms[0].descriptor
 
 
 def _by_place(

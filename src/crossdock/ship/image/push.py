@@ -38,7 +38,6 @@ class Destination:
         place: ImageReference,
         tags: tuple[ImageReference, ...],
         image: Image,
-        top: Descriptor,
         *,
         threads: int,
         mount_from: Sequence[ImageReference],
@@ -48,7 +47,6 @@ class Destination:
         self._registry = registry
         self._place = place
         self._image = image
-        self._top = top
         self._threads = threads
         self._mount_from = mount_from
         self._reporter = reporter or Silent()
@@ -65,14 +63,14 @@ class Destination:
         names = self.tags or (self._place,)
         found = self._all(lambda name: self._registry.head_manifest(name, push=True), names[:1])
         # The first alone: in a changed image the others' answers are not needed, and a login is asked for once.
-        if found[0] is None or found[0].digest != self._top.digest:
+        if found[0] is None or found[0].digest != self._image.descriptor.digest:
             return False
         found += self._all(lambda name: self._registry.head_manifest(name, push=True), names[1:])
-        right = [one is not None and one.digest == self._top.digest for one in found]
+        right = [one is not None and one.digest == self._image.descriptor.digest for one in found]
         self._said = frozenset(name for name, good in zip(names, right, strict=True) if good)
         if not all(right):
             return False
-        manifests = {one.descriptor.digest for one in self._image.platforms} - {self._top.digest}
+        manifests = {one.descriptor.digest for one in self._image.platforms} - {self._image.descriptor.digest}
         if not all(self._all(self._has_manifest, sorted(manifests))) or not self._are_listed():
             return False
         return not thorough or all(self._all(self._has_blob, tuple(all_blobs(self._image))))
@@ -145,7 +143,7 @@ class Destination:
         self._all(put, [(one.descriptor, one.manifest) for one in self._image.platforms])
         if self._image.attachments:
             # What they refer to comes first, by digest: nobody sees it yet.
-            put((self._image.descriptor, self._image.index))
+            put((self._image.descriptor, self._image.top))
         kept = self._all(put, [(one.descriptor, one.manifest) for one in self._attachments])
         unlisted = [one for one, said in zip(self._attachments, kept, strict=True) if not said]
         if unlisted:
@@ -165,20 +163,18 @@ class Destination:
 
     def put_tags(self) -> None:
         """Make the image visible: the last step, one request a tag."""
-        raw = self._image.index
-        if self._top.digest != self._image.descriptor.digest:
-            raw = self._image.platforms[0].manifest
+        raw, kind = self._image.top, self._image.descriptor.media_type
         for name in self.tags or (self._place,):
             if name in self._said:
                 continue
             try:
-                self._registry.put_manifest(name, raw, self._top.media_type)
+                self._registry.put_manifest(name, raw, kind)
             except FetchError as error:
                 if error.code != "E-REGISTRY-BLOB-MISSING":
                     raise
                 # Someone deleted a manifest of ours in the meantime.
                 self.put_contents()
-                self._registry.put_manifest(name, raw, self._top.media_type)
+                self._registry.put_manifest(name, raw, kind)
 
     def _all(
         self,

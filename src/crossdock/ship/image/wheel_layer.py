@@ -10,7 +10,6 @@ from crossdock.archive.wheel import Wheel
 from crossdock.digest import Digest
 from crossdock.oci.model import canonical_json
 from crossdock.safepath import PathRules
-from crossdock.ship.image.environment import environment_paths, image_layout, python_directory
 from crossdock.ship.image.layer import LayerWriter, WrittenLayer
 from crossdock.ship.image.model import Slice
 from crossdock.ship.image.records import WheelRecord, collision, record_of
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from crossdock.archive.tarwrite import Sink
     from crossdock.archive.wheel import WheelFile
+    from crossdock.ship.image.layouts import ImageLayout
     from crossdock.ship.installed import InstalledFile, PayloadFile
     from crossdock.target.model import Target
 
@@ -58,7 +58,7 @@ class KeyPart(NamedTuple):
     allow_bad_record: bool = False
 
 
-def wheel_layer_key(wheels: Sequence[KeyPart], *, target: Target, prefix: str) -> str:
+def wheel_layer_key(wheels: Sequence[KeyPart], *, target: Target, layout: ImageLayout) -> str:
     """Return the key of the layer with these wheels: known from the lock, before a wheel is here.
 
     The architecture is no part of it: a pure wheel's layer is the same everywhere. A wheel that may have a wrong
@@ -68,7 +68,7 @@ def wheel_layer_key(wheels: Sequence[KeyPart], *, target: Target, prefix: str) -
         [str(digest), filename, Digest.of(url).hex if url else "", *(["bad RECORD allowed"] if bad else [])]
         for digest, filename, url, bad in wheels
     )
-    value = ["wheels", FORMAT, prefix, python_directory(target.python), rows]
+    value = ["wheels", FORMAT, *layout.words(target), rows]
     return Digest.of(canonical_json(value)).hex
 
 
@@ -98,9 +98,14 @@ class _Open:
 
 
 def write_wheel_layer(
-    wheels: Sequence[WheelSource], *, target: Target, prefix: str, out: Sink, scratch: Path | None = None
+    wheels: Sequence[WheelSource],
+    *,
+    target: Target,
+    layout: ImageLayout,
+    out: Sink,
+    scratch: Path | None = None,
 ) -> WheelLayer:
-    """Write the layer that holds `wheels` as installed below `prefix`, with all that installing them writes.
+    """Write the layer that holds `wheels` as installed where `layout` says, with all that installing them writes.
 
     Raises `ArchiveError` for a wheel that is broken or hostile, and `ImageError` or `ShipError` for what cannot
     lie in a layer; what was written to `out` is then worth nothing. `scratch` is a directory for copies of large
@@ -110,7 +115,7 @@ def write_wheel_layer(
 
     with ExitStack() as stack:
         opened = [
-            _open(one, target, prefix, stack, scratch) for one in sorted(wheels, key=lambda one: one.name)
+            _open(one, target, layout, stack, scratch) for one in sorted(wheels, key=lambda one: one.name)
         ]
         writer = LayerWriter(out)
         for file, one in sorted(_files(opened), key=lambda item: item[0].path):
@@ -135,7 +140,9 @@ def write_wheel_layer(
         )
 
 
-def _open(source: WheelSource, target: Target, prefix: str, stack: ExitStack, scratch: Path | None) -> _Open:
+def _open(
+    source: WheelSource, target: Target, place: ImageLayout, stack: ExitStack, scratch: Path | None
+) -> _Open:
     # The path rules are the image's: it runs on Linux.
     buffer = mapped(source.blob)
     wheel = stack.enter_context(
@@ -147,14 +154,14 @@ def _open(source: WheelSource, target: Target, prefix: str, stack: ExitStack, sc
         )
     )
     reader = WheelReader(wheel)
-    layout = image_layout(target, prefix)
+    layout = place.schemes(target)
     members = {(file.scheme, str(file.path)): file for file in wheel.files}
 
     def read(payload: PayloadFile) -> bytes:
         return wheel.read(members[payload.scheme, payload.path])
 
     installed = installed_files(wheel_facts(wheel), target, layout, read=read, direct_url=source.direct_url)
-    _refuse_environment(source.name, installed, environment_paths(target, prefix))
+    _refuse_environment(source.name, installed, place.own_paths(target))
     by_place = {layout.place(file.scheme, str(file.path), wheel.name): file for file in wheel.files}
     return _Open(source, wheel, reader, installed, by_place, buffer, scratch)
 
