@@ -18,6 +18,7 @@ from tests.support.crossbuild import warm_store
 from crossdock.build.cross import CrossBuild, Source, build_cross
 from crossdock.build.model import PackageSettings
 from crossdock.build.sandbox import sandbox_kind
+from crossdock.build.toolchain.zig import c_symbols
 from crossdock.cli.building import world_of
 from crossdock.cli.session import Session
 from crossdock.errors import BuildError
@@ -248,3 +249,13 @@ def test_a_silent_fall_back_to_pure_python_is_told(world: World, tmp_path: Path)
     assert caught.value.code == "E-BUILD-FELL-BACK"
     assert "nothing of this machine was taken in its place" in (caught.value.hint or "")
     assert "this is not for here" in (tmp_path / "place" / "build.log").read_text()
+
+
+def test_the_compiler_s_lists_of_symbols_are_read(world: World) -> None:
+    glibc = c_symbols(world, "aarch64-linux-gnu.2.17")
+    assert (glibc["memcpy"], glibc["gettid"], glibc["pthread_cond_clockwait"]) == ((2, 17), (2, 30), (2, 30))
+    assert "backtrace" in glibc
+    musl = c_symbols(world, "aarch64-linux-musl")
+    assert {"memcpy", "malloc", "environ", "dlopen"} <= musl.keys()
+    assert "backtrace" not in musl
+    assert c_symbols(world, "aarch64-macos.11.0") == {}

@@ -193,7 +193,7 @@ class _Workshop:
                 forbidden=forbidden,
                 shipped=shipped,
                 linked=linked,
-                c_symbols=zig.c_symbols(build.world),
+                c_symbols=zig.c_symbols(build.world, self._parts.plan.zig_target),
             ),
         )
 

@@ -13,7 +13,13 @@ from crossdock.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
-C = b"\x02dlopen\0\x80memcpy\0\x80"
+#: Some of glibc's symbols with their first version on arm64.
+C: dict[str, tuple[int, int] | None] = {
+    "dlopen": (2, 17),
+    "gettid": (2, 30),
+    "memcpy": (2, 17),
+    "getrandom": (2, 25),
+}
 INIT = ("PyInit_m",)
 
 
@@ -53,7 +59,51 @@ def test_a_library_from_outside_without_versions_may_define_it(tmp_path: Path) -
     repaired(tmp_path, files(module(imports=("XOpenDisplay",), needed=("libX11.so.6",))), c_symbols=C)
 
 
-def test_musl_s_symbols_have_no_versions_and_nothing_is_said(tmp_path: Path) -> None:
-    name = "demo/m.cpython-311-aarch64-linux-musl.so"
-    content = elf(exports=INIT, imports=("memcpy",), needed=("libc.so",))
-    repaired(tmp_path, {name: content}, "musllinux_1_2_aarch64", tag="cp311-cp311-linux_aarch64", c_symbols=C)
+def test_a_symbol_of_a_newer_glibc_raises_the_floor_though_it_has_no_version(tmp_path: Path) -> None:
+    done = repaired(
+        tmp_path,
+        files(module(imports=("gettid", "getrandom", "memcpy"))),
+        "manylinux_2_34_aarch64",
+        c_symbols=C,
+    )
+    assert done.report.tags == ("cp311-cp311-manylinux_2_30_aarch64",)
+    assert done.report.floor is not None
+    assert (done.report.floor.version, done.report.floor.symbol) == ((2, 30), "gettid")
+
+
+def test_a_floor_above_the_target_s_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        repaired(tmp_path, files(module(imports=("gettid",))), "manylinux_2_28_aarch64", c_symbols=C)
+    assert caught.value.code == "E-BUILD-FLOOR"
+
+
+def test_a_symbol_of_that_name_in_the_wheel_itself_raises_no_floor(tmp_path: Path) -> None:
+    content = files(module(imports=("gettid",)), libs=elf(exports=("gettid",)))
+    done = repaired(tmp_path, content, c_symbols=C)
+    assert done.report.tags == ("cp311-cp311-manylinux_2_17_aarch64",)
+
+
+_MUSL = "demo/m.cpython-311-aarch64-linux-musl.so"
+
+
+def of_musl(tmp_path: Path, *imports: str) -> None:
+    content = elf(exports=INIT, imports=imports, needed=("libc.so",))
+    repaired(
+        tmp_path,
+        {_MUSL: content},
+        "musllinux_1_2_aarch64",
+        tag="cp311-cp311-linux_aarch64",
+        c_symbols=dict.fromkeys(["memcpy", "malloc"]),
+    )
+
+
+def test_musl_s_own_symbols_are_none(tmp_path: Path) -> None:
+    of_musl(tmp_path, "memcpy", "PyModule_Create2")
+
+
+@pytest.mark.parametrize("name", ["backtrace", "nowhere_defined"])
+def test_what_musl_has_not_is_an_error_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        of_musl(tmp_path, "memcpy", name)
+    assert caught.value.code == "E-BUILD-UNDEFINED"
+    assert any(f"`{name}`" in place for place in caught.value.places)

@@ -23,7 +23,8 @@ class RepairJob:
     without binaries is what the package means to be. `provenance` goes into the wheel as
     `crossdock-build.json`. None of the texts in `forbidden` may occur in any file: they tell of the machine that built it.
     `linked` are packages of the sysroot whose code became part of modules, linked statically.
-    `c_symbols` are the names of the C library's symbols, a NUL behind each; empty where they are not known.
+    `c_symbols` are the symbols of the target's C library, each with the version of glibc that it came with (None for
+    musl); empty where they are not known.
     `shipped` are the hex SHA-256 of files that lie in the source as they are: those are goods, not built here.
     """
 
@@ -38,7 +39,7 @@ class RepairJob:
     forbidden: tuple[str, ...] = ()
     shipped: frozenset[str] = frozenset()
     linked: tuple[SystemPackage, ...] = ()
-    c_symbols: bytes = b""
+    c_symbols: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def repair(wheel: Path, job: RepairJob) -> Repaired:
     if native:
         prove_floor(platform, floor, grafted, job)
         prove_audit(survey, contents, job)
-        prove_defined(survey, contents, job)
+        prove_defined(survey, job, contents)
     pairs = python_tags(survey, contents, claimed, job, native=native)
     add_licences(contents, grafted, job)
     add_bill(contents, grafted, job)

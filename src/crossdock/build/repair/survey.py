@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from crossdock.build.repair.undefined import symbols_of, with_unversioned
 from crossdock.inspect.binary import examine
 from crossdock.inspect.collect import installed_path
 from crossdock.inspect.facts import Format, Kind
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from crossdock.build.canonical import WheelMember
     from crossdock.build.repair.job import RepairJob
+    from crossdock.build.repair.undefined import Symbols
     from crossdock.inspect.facts import Image
 
 _CODE = frozenset({Kind.SHARED, Kind.EXECUTABLE})
@@ -34,10 +36,19 @@ class Contents:
     build: str
     members: dict[str, WheelMember]
     findings: list[Finding] = field(default_factory=list)
+    _symbols: dict[bytes, Symbols] = field(default_factory=dict)
 
     def put(self, member: WheelMember) -> None:
         """Add a file or take it in place of the one of that name."""
         self.members[member.name] = member
+
+    def symbols(self, name: str) -> Symbols:
+        """Return the dynamic symbols of an ELF file; each content is read once."""
+        content = self.members[name].content
+        key = sha256(content).digest()
+        if key not in self._symbols:
+            self._symbols[key] = symbols_of(content)
+        return self._symbols[key]
 
     def tell(self, code: str, message: str, path: str = "", *, severity: Severity = Severity.WARNING) -> None:
         """Keep a finding for the report."""
@@ -83,6 +94,8 @@ class Survey:
             binary = examine(member.content, name)
             if binary is not None and binary.format is not Format.WASM:
                 read.append((member, AuditFile(path=installed_path(name), binary=binary, package=job.name)))
+        if job.c_symbols:
+            read = _with_unversioned(read, contents, job)
         self.files = [file for _, file in read]
         self.shipment = Shipment(self.files, job.target)
         self.found = tuple(
@@ -102,3 +115,28 @@ class Survey:
     def modules(self) -> Iterator[Found]:
         """Yield the extension modules for the target."""
         return (one for one in self.native() if one.module is not None)
+
+
+def _with_unversioned(
+    read: list[tuple[WheelMember, AuditFile]], contents: Contents, job: RepairJob
+) -> list[tuple[WheelMember, AuditFile]]:
+    """Return the binaries with what they need of glibc by no version and no other file of the wheel defines."""
+    shared = [
+        (member, file)
+        for member, file in read
+        if file.binary.format is Format.ELF and file.binary.kind is Kind.SHARED
+    ]
+    symbols = {member.name: contents.symbols(member.name) for member, _ in shared}
+    defined = frozenset[str]().union(*(one.defined for one in symbols.values()))
+    return [
+        (
+            member,
+            file
+            if member.name not in symbols
+            else replace(
+                file,
+                binary=with_unversioned(file.binary, symbols[member.name].asked - defined, job.c_symbols),
+            ),
+        )
+        for member, file in read
+    ]

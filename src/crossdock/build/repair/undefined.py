@@ -1,72 +1,43 @@
-"""Symbols that a module asks for and nothing defines: a source file or a library was left out of its build."""
+"""Symbols that a module asks for by no version: of the C library, whose floor they raise, or of nobody at all."""
 
 from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
 from crossdock.errors import BuildError
-from crossdock.inspect.facts import Format
-from crossdock.target.model import LibcKind, Os
+from crossdock.inspect.facts import Format, VersionNeed, split_version
+from crossdock.target.model import Os
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from crossdock.build.repair.job import RepairJob
     from crossdock.build.repair.survey import Contents, Found, Survey
+    from crossdock.inspect.facts import Binary, Image
 
 #: The interpreter's own: what every module asks for by name and no library of its is named for.
 _PYTHON = re.compile(r"_?Py")
-#: Libraries whose symbols carry versions where they are linked: what has none is not theirs.
-_VERSIONED = re.compile(
-    r"(?:ld-linux.*|ld64|lib(?:c|m|dl|rt|pthread|util|resolv|anl|gcc_s|stdc\+\+|atomic))\.so\.\d+"
+#: Libraries of whose symbols we know the names, or that give them versions where they are linked.
+_KNOWN = re.compile(
+    r"(?:ld-linux.*|ld64|ld-musl.*|lib(?:c|m|dl|rt|pthread|util|resolv|anl|gcc_s|stdc\+\+|atomic))\.so(?:\.\d+)?"
 )
 _FEW = 8
 
 
-def prove_defined(survey: Survey, contents: Contents, job: RepairJob) -> None:
-    """Refuse a module that no interpreter can load, since a symbol it asks for is nowhere (E-BUILD-UNDEFINED).
+class Symbols(NamedTuple):
+    """What a file asks of anyone, by no version and not weakly, and what it defines."""
 
-    Links leave open what the interpreter has, and so they leave open everything. Said of Linux with glibc only, whose
-    own symbols have versions where they are linked: what has none is defined in the wheel, is the interpreter's, is a
-    symbol of the C library that the interpreter has loaded (`dlopen` without `-ldl`), or is missing. A module that
-    needs a library from outside whose symbols have no versions is taken as it is.
-    """
-    libc = job.target.libc
-    if job.target.os is not Os.LINUX or libc is None or libc.kind is not LibcKind.GLIBC or not job.c_symbols:
-        return
-    own = [one for one in survey.native() if one.file.binary.format is Format.ELF]
-    read = {one.name: _symbols(contents.members[one.name].content) for one in own}
-    defined = {name for _asked, names in read.values() for name in names}
-    sonames = {one.image.soname for one in own if one.image} | {one.name.rpartition("/")[2] for one in own}
-    missing = [
-        f"{one.name} asks for `{name}`"
-        for one in own
-        if not one.goods and _is_closed(one, sonames)
-        for name in sorted(read[one.name][0] - defined)
-        if not _PYTHON.match(name) and name.encode() + b"\0" not in job.c_symbols
-    ]
-    if missing:
-        more = [f"and {len(missing) - _FEW} more"] if len(missing) > _FEW else []
-        raise BuildError(
-            f"`{job.what}` was built, and no interpreter could load it: symbols are missing",
-            code="E-BUILD-UNDEFINED",
-            places=[*missing[:_FEW], *more],
-            hint="a source file or a library is missing from its build, or from its source distribution",
-        )
+    asked: frozenset[str]
+    defined: frozenset[str]
 
 
-def _is_closed(one: Found, sonames: set[str]) -> bool:
-    """Tell whether all libraries that a module needs are known here, or give their symbols versions."""
-    needed = one.image.needed if one.image is not None else ()
-    return all(name in sonames or _VERSIONED.fullmatch(name) for name in needed)
-
-
-def _symbols(content: bytes) -> tuple[set[str], set[str]]:
-    """Return the symbols that a file asks of anyone, by no version and not weakly, and those that it defines."""
+def symbols_of(content: bytes) -> Symbols:
+    """Return the dynamic symbols of an ELF file that count here."""
     asked: set[str] = set()
     defined: set[str] = set()
     for name, section, binding, version in _dynamic(content):
@@ -74,7 +45,7 @@ def _symbols(content: bytes) -> tuple[set[str], set[str]]:
             defined.add(name)
         elif binding == "STB_GLOBAL" and version in {None, "VER_NDX_GLOBAL", "VER_NDX_LOCAL"}:
             asked.add(name)
-    return asked, defined
+    return Symbols(frozenset(asked), frozenset(defined))
 
 
 def _dynamic(content: bytes) -> Iterator[tuple[str, Any, str, Any]]:
@@ -88,3 +59,64 @@ def _dynamic(content: bytes) -> Iterator[tuple[str, Any, str, Any]]:
         if symbol.name:
             version = None if versions is None else versions.get_symbol(number)["ndx"]
             yield symbol.name, symbol["st_shndx"], symbol["st_info"]["bind"], version
+
+
+def with_unversioned(
+    binary: Binary, asked: frozenset[str], c_symbols: Mapping[str, tuple[int, int] | None]
+) -> Binary:
+    """Return the facts of a binary with what it needs of glibc by symbols of no version (`asked`).
+
+    A shared library may be linked against a glibc that has not all it asks for: the symbol then gets no version, and
+    no one who reads versions sees that it is of a newer one. The loader finds it there, and not before.
+    """
+    first = {name: version for name in asked if (version := c_symbols.get(name)) is not None}
+    if binary.format is not Format.ELF or not first or len(binary.images) != 1:
+        return binary
+    # The newest, and of those the first by name: the same whatever the order of a set.
+    name = min(first, key=lambda one: ([-part for part in first[one]], one))
+    need = VersionNeed(library="libc.so.6", version=f"GLIBC_{first[name][0]}.{first[name][1]}", symbol=name)
+    (image,) = binary.images
+    newer = _newest_of_glibc(image) < first[name]
+    return replace(binary, images=(replace(image, versions=(*image.versions, need)),)) if newer else binary
+
+
+def _newest_of_glibc(image: Image) -> tuple[int, ...]:
+    numbers = [split_version(one.version) for one in image.versions]
+    return max((number for name, number in numbers if name == "GLIBC"), default=(0, 0))
+
+
+def prove_defined(survey: Survey, job: RepairJob, contents: Contents) -> None:
+    """Refuse a module that no interpreter can load, since a symbol it asks for is nowhere (E-BUILD-UNDEFINED).
+
+    Links leave open what the interpreter has, and so they leave open everything. Said of Linux only: what has no
+    version there is defined in the wheel, is the interpreter's, is a symbol of the C library that the interpreter has
+    loaded (`dlopen` without `-ldl`), or is missing. A module that needs another library from outside is taken as it is.
+    """
+    if job.target.os is not Os.LINUX or not job.c_symbols:
+        return
+    own = [one for one in survey.native() if one.file.binary.format is Format.ELF]
+    read = {one.name: contents.symbols(one.name) for one in own}
+    defined = frozenset[str]().union(*(one.defined for one in read.values()))
+    sonames = {one.image.soname for one in own if one.image} | {one.name.rpartition("/")[2] for one in own}
+    missing = [
+        f"{one.name} asks for `{name}`"
+        for one in own
+        if not one.goods and _is_closed(one, sonames)
+        for name in sorted(read[one.name].asked - defined - job.c_symbols.keys())
+        if not _PYTHON.match(name)
+    ]
+    if missing:
+        more = [f"and {len(missing) - _FEW} more"] if len(missing) > _FEW else []
+        raise BuildError(
+            f"`{job.what}` was built, and no interpreter could load it: symbols are missing",
+            code="E-BUILD-UNDEFINED",
+            places=[*missing[:_FEW], *more],
+            hint="a source file or a library is missing from its build or from its source distribution, or the target's"
+            " C library is older than the function",
+        )
+
+
+def _is_closed(one: Found, sonames: set[str]) -> bool:
+    """Tell whether all libraries that a module needs are known here."""
+    needed = one.image.needed if one.image is not None else ()
+    return all(name in sonames or _KNOWN.fullmatch(name) for name in needed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.build.sandbox import Limits, Mount, open_sandbox, sandbox_kind
+from crossdock.build.toolchain.symbols import glibc_symbols, musl_symbols
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -84,10 +85,17 @@ def zig_program(world: World) -> Path:
     return _program(zig_directory(world.store, world.tools).parent)
 
 
-def c_symbols(world: World) -> bytes:
-    """Return the names of glibc's symbols, of all versions and architectures, with a NUL behind each (and other bytes)."""
-    place = zig_directory(world.store, world.tools)
-    return (place / "lib" / "libc" / "glibc" / "abilists").read_bytes()
+def c_symbols(world: World, target: str) -> dict[str, tuple[int, int] | None]:
+    """Return the symbols of a target's C library, in zig's words `aarch64-linux-gnu.2.17`; empty where it lists none.
+
+    Each has the first version of glibc that has it, None for musl.
+    """
+    place = zig_directory(world.store, world.tools) / "lib" / "libc"
+    if "-linux-musl" in target:
+        return dict.fromkeys(musl_symbols((place / "musl" / "libc.S").read_text()))
+    if "-linux-gnu" in target:
+        return {**glibc_symbols((place / "glibc" / "abilists").read_bytes(), target.partition(".")[0])}
+    return {}
 
 
 def warm_cache(world: World, target: str, machine: tuple[str, ...] = (), *, cxx: bool) -> Path:
