@@ -203,6 +203,11 @@ def test_good_neighbours_are_accepted(name: str) -> None:
             assert found.read(one) == {"PKG-INFO": INFO, **expected}[one.path]
 
 
+def undated(sdist: Sdist) -> set[object]:
+    """The files without their dates: a zip has none before 1980."""
+    return {file._replace(mtime=0) for file in sdist.files}
+
+
 def test_tar_and_zip_give_the_same(tmp_path: Path) -> None:
     files: dict[str, bytes | str] = {
         "pyproject.toml": "[build-system]\nrequires=[]\n",
@@ -216,7 +221,7 @@ def test_tar_and_zip_give_the_same(tmp_path: Path) -> None:
     zipped = zip_bytes({"demo-1.0/PKG-INFO": INFO, **members})
     assert contents(tar) == contents(zipped, "demo-1.0.zip")
     with open_sdist(tar) as one, open_sdist(zipped, "demo-1.0.zip") as other:
-        assert (one.name, one.version, one.pkg_info, one.pyproject, set(one.files)) == (
+        assert (one.name, one.version, one.pkg_info, one.pyproject, undated(one)) == (
             other.name, other.version, other.pkg_info, other.pyproject, set(other.files),
         )  # fmt: skip
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zipfile
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,3 +51,28 @@ def test_links_become_copies_of_what_they_lead_to(tmp_path: Path, monkeypatch: p
     }
     script, text = (b"#!/bin/sh\n", 0o755, False), (b"text", 0o644, False)
     assert found == {"tool": script, "a/link": script, "a/file": text, "b/file": text}
+
+
+def test_files_keep_the_dates_of_the_archive(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    dates = {"PKG-INFO": 5, "a.pyx": 1_600_000_000, "a.c": 1_600_000_100, "old": -7}
+    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for name, date in dates.items():
+            content = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n" if name == "PKG-INFO" else b"x"
+            info = tarfile.TarInfo(f"demo-1.0/{name}")
+            info.mtime, info.size = date, len(content)
+            archive.addfile(info, io.BytesIO(content))
+    extract(Sdist.open(out.getvalue(), "demo-1.0.tar.gz"), tmp_path)
+    found = {path.name: path.stat().st_mtime for path in tmp_path.iterdir()}
+    assert found == {**dates, "old": 0}
+
+
+def test_a_zip_s_dates_are_kept_too(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        info = zipfile.ZipInfo("demo-1.0/PKG-INFO", (2020, 2, 29, 12, 30, 58))
+        archive.writestr(info, "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    extract(Sdist.open(out.getvalue(), "demo-1.0.zip"), tmp_path)
+    assert (tmp_path / "PKG-INFO").stat().st_mtime == datetime(
+        2020, 2, 29, 12, 30, 58, tzinfo=UTC
+    ).timestamp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from crossdock.archive.gunzip import Gunzip
@@ -17,6 +18,8 @@ from crossdock.archive.zipread import ZipArchive
 from crossdock.errors import ArchiveError
 from crossdock.safepath import MemberPath, PathRules, PathSet, parse_member_path
 
+#: The latest date of a file that any system takes, in the year 2242.
+_LATEST = (1 << 33) - 1
 #: Zero width non-joiner and joiner.
 _JOINERS = {0x200C: None, 0x200D: None}
 
@@ -37,13 +40,15 @@ _TEXT_CAP = 2 << 20
 class SdistFile(NamedTuple):
     """A file of a source distribution; `path` is below its top directory.
 
-    `content` is the path of the file whose bytes it has: its own, or for a symbolic link where that leads to.
+    `content` is the path of the file whose bytes it has: its own, or for a symbolic link where that leads to. `mtime`
+    is in seconds since 1970, from 0 to what 33 bits hold; in a zip, which knows no zone, as if it were UTC's.
     """
 
     path: MemberPath
     size: int
     executable: bool
     content: MemberPath
+    mtime: int
 
 
 class _Entry(NamedTuple):
@@ -54,6 +59,7 @@ class _Entry(NamedTuple):
     size: int
     executable: bool
     link: str | None
+    mtime: int
 
 
 class Sdist:
@@ -187,7 +193,7 @@ class Sdist:
         if self._zip is not None:
             archive = self._zip
             for one in archive.members:
-                entry = _Entry(one.name, one.is_dir, one.size, one.executable, None)
+                entry = _Entry(one.name, one.is_dir, one.size, one.executable, None, _seconds(one.dos_time))
                 yield entry, lambda one=one: archive.stream(one)  # type: ignore[misc]  # mypy infers no default
             return
         source = Gunzip(_BufferSource(self._view), self.filename, self._limits)
@@ -201,7 +207,8 @@ class Sdist:
         for member in reader:
             link = member.link if member.kind is Kind.SYMLINK else None
             is_dir = member.kind is Kind.DIRECTORY
-            yield _Entry(member.name, is_dir, member.size, member.executable, link), reader.chunks
+            mtime = max(0, min(member.mtime, _LATEST))
+            yield _Entry(member.name, is_dir, member.size, member.executable, link, mtime), reader.chunks
 
     def _scan(self) -> None:
         """Read through the archive once: names, links, and the few files that say what it is."""
@@ -222,7 +229,7 @@ class Sdist:
                 links[below] = entry.link
             elif not entry.is_dir:
                 path = MemberPath(below)
-                files.append(SdistFile(path, entry.size, entry.executable, path))
+                files.append(SdistFile(path, entry.size, entry.executable, path, entry.mtime))
                 self._keep(path, entry.size, chunks)
         if len(tops) != 1:
             self._refuse("E-SDIST-TOP", f"{len(tops)} directories at the top, a source distribution has one")
@@ -245,7 +252,7 @@ class Sdist:
                 placed = _source_path(path, self._rules)
             except ArchiveError as error:
                 raise within(error, self.filename, path) from None
-            files.append(SdistFile(placed, file.size, file.executable, file.path))
+            files.append(SdistFile(placed, file.size, file.executable, file.path, file.mtime))
         self.files = tuple(files)
 
     def _check_total(self, total: int, path: str) -> None:
@@ -368,3 +375,13 @@ def _source_path(raw: str, rules: PathRules) -> MemberPath:
     """
     parse_member_path(raw.translate(_JOINERS), rules)
     return MemberPath(raw)
+
+
+def _seconds(dos: int) -> int:
+    """Return a date of MS-DOS (the upper 16 bits) and time (the lower) in seconds since 1970, 0 if there is no such."""
+    day, month, year = dos >> 16 & 31, dos >> 21 & 15, 1980 + (dos >> 25)
+    try:
+        date = datetime(year, month, day, dos >> 11 & 31, dos >> 5 & 63, min(2 * (dos & 31), 59), tzinfo=UTC)
+    except ValueError:
+        return 0
+    return int(date.timestamp())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import shutil
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,7 +25,8 @@ _CHUNK = 1 << 20
 def extract(sdist: Sdist, place: Path) -> None:
     """Write the files of a source distribution below `place`; its names were proven safe by the reader.
 
-    Links become copies, made on the disk: what they lead to may be larger than the memory.
+    Links become copies, made on the disk: what they lead to may be larger than the memory. Files keep their dates: by
+    them a build tells whether what a generator made is older than what it was made of.
     """
     for file, chunks in sdist.contents(links=False):
         with _new(place, file) as out:
@@ -33,6 +35,8 @@ def extract(sdist: Sdist, place: Path) -> None:
         if file.path != file.content:
             with _below(place, file.content).open("rb") as source, _new(place, file) as out:
                 shutil.copyfileobj(source, out, _CHUNK)
+    for file in sdist.files:
+        os.utime(_below(place, file.path), (file.mtime, file.mtime))
 
 
 def _new(place: Path, file: SdistFile) -> BinaryIO:
