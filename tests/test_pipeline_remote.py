@@ -39,7 +39,12 @@ def world(tmp_path: Path) -> Iterator[Any]:
     with closing(Store.open(tmp_path / "store", warn=pytest.fail)) as store:
         tools = SimpleNamespace(source_date_epoch=315_532_800)
         yield SimpleNamespace(
-            store=store, tools=tools, sysroot=None, target_python=None, allow_unsandboxed=False
+            store=store,
+            tools=tools,
+            sysroot=None,
+            target_python=None,
+            allow_unsandboxed=False,
+            resolution="",
         )
 
 

@@ -39,6 +39,7 @@ class World:
     target_python = None
     sysroot = None
     tools = Tools()
+    resolution = "an index"
 
 
 @pytest.fixture
@@ -123,6 +124,30 @@ def test_the_compiler_and_our_own_version_are_part_of_the_question(
             patched.setattr(place, value)
             assert find_built(store, ask()) is None, place
     assert find_built(store, ask()) is not None
+
+
+def test_another_index_may_give_other_build_requirements(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, ask())
+    monkeypatch.setattr(World, "resolution", "another")
+    assert find_built(store, ask()) is None
+
+
+def test_an_imported_wheel_answers_whatever_the_index(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    digest = keep(store, ask(), compiler={"zig": "1"})
+    out = io.BytesIO()
+    export_wheels(store, out)
+    out.seek(0)
+    with closing(Store.open(tmp_path / "other", warn=pytest.fail)) as other:
+        import_wheels(other, out, "wheels.tar")
+        for name in ("an index", "another"):
+            monkeypatch.setattr(World, "resolution", name)
+            found = find_built(other, ask())
+            assert found is not None
+            assert (found.digest, found.imported) == (digest, True)
 
 
 def test_values_of_variables_are_in_no_question(store: Store) -> None:

@@ -12,7 +12,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossdock.build.believed import is_ask, is_report, prove_built_for
-from crossdock.build.crossed import PARTS, find_built, keep_built, parts_of, words
+from crossdock.build.crossed import PARTS, elsewhere, find_built, keep_built, parts_of, words
 from crossdock.build.produced import LARGEST
 from crossdock.digest import Digest
 from crossdock.errors import ArchiveError, BuildError, CrossdockError
@@ -53,25 +53,25 @@ def export_wheels(store: Store, out: BinaryIO, *, names: Collection[str] = ()) -
 
 
 def _rows(store: Store, names: Collection[str]) -> tuple[list[dict[str, Any]], dict[str, Path]]:
-    rows, blobs = [], {}
-    for key, parts in store.facts(PARTS):
+    rows: dict[str, dict[str, Any]] = {}
+    blobs = {}
+    for key, parts in sorted(store.facts(PARTS), key=lambda fact: fact[0]):
         ask = json.loads(key)
         if names and ask.get("name") not in names:
             continue
         built = find_built(store, ask)
         if built is None:
             continue
-        rows.append(
-            {
-                "ask": ask,
-                "parts": parts,
-                "filename": built.filename,
-                "sha256": built.digest.hex,
-                "report": built.report,
-            }
-        )
+        rows[words(elsewhere(ask))] = {
+            "ask": elsewhere(ask),
+            "parts": parts,
+            "filename": built.filename,
+            "sha256": built.digest.hex,
+            "report": built.report,
+        }
         blobs[f"wheels/{built.digest.hex}/{built.filename}"] = built.blob
-    return sorted(rows, key=words), blobs
+    wanted = {f"wheels/{row['sha256']}/{row['filename']}" for row in rows.values()}
+    return sorted(rows.values(), key=words), {name: blobs[name] for name in sorted(wanted)}
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
@@ -153,10 +153,11 @@ def _take(store: Store, row: dict[str, Any], content: bytes, filename: str) -> b
     """Keep one wheel for what it was asked for; return whether it was known before."""
     if Digest.of(content).hex != row["sha256"]:
         _refuse(filename, f"`{row['filename']}` is not what its hash says")
-    if find_built(store, row["ask"]) is not None:
+    ask = elsewhere(row["ask"])
+    if find_built(store, ask) is not None:
         return True
     _prove(row, content, filename)
-    keep_built(store, row["ask"], row["filename"], content, row["report"], imported=True)
+    keep_built(store, ask, row["filename"], content, row["report"], imported=True)
     return False
 
 

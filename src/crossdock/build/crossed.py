@@ -113,6 +113,7 @@ def ask_of(job: CrossJob, world: World) -> dict[str, Any]:
         "settings": job.settings.key(),
         "given": _given(job, world),
         "date": world.tools.source_date_epoch,
+        "resolution": world.resolution,
     }
 
 
@@ -144,9 +145,22 @@ def check_target(job: CrossJob) -> None:
 
 
 def find_built(store: Store, ask: dict[str, Any]) -> CrossBuilt | None:
-    """Return what the same question came to before, None if it is not known or its wheel was pruned."""
+    """Return what the same question came to before, None if it is not known or its wheel was pruned.
+
+    A wheel of another machine answers whatever index this one has: there it was resolved, and its user trusts it.
+    """
     if ask["source"] is None:
         return None
+    found = _known(store, ask)
+    return found if found is not None or ask.get("resolution") is None else _known(store, elsewhere(ask))
+
+
+def elsewhere(ask: dict[str, Any]) -> dict[str, Any]:
+    """Return a question without what only the machine knows that asks it: the settings of its index."""
+    return {**ask, "resolution": None}
+
+
+def _known(store: Store, ask: dict[str, Any]) -> CrossBuilt | None:
     parts = store.get_fact(PARTS, words(ask))
     known = None if parts is None else store.get_fact(BUILT, words({**ask, "parts": parts}))
     if not isinstance(known, dict):

@@ -133,6 +133,8 @@ class World:
     archives: Callable[[str], Sequence[Archive]]
     now: float
     warn: Callable[[str], None]
+    #: Stands for the settings that decide which build requirements an index gives.
+    resolution: str = ""
     #: A directory with the target's Python, as `--target-python` gives it.
     target_python: Path | None = None
     #: A directory with the target's system libraries, as `--sysroot` gives it.

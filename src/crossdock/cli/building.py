@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.cli.console import note, printable
+from crossdock.digest import Digest
 from crossdock.errors import FetchError
 
 if TYPE_CHECKING:
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from crossdock.net.http import Http
     from crossdock.pipeline.building import Builder, Building
     from crossdock.project.build import BuildSettings
+
+
+#: Variables of uv by which the same requirement may come to another version.
+_RESOLVING = (
+    "UV_BUILD_CONSTRAINT",
+    "UV_CONSTRAINT",
+    "UV_EXCLUDE_NEWER",
+    "UV_OVERRIDE",
+    "UV_PRERELEASE",
+    "UV_RESOLUTION",
+)
 
 
 def building_of(session: Session) -> Building | None:
@@ -109,11 +121,24 @@ def world_of(session: Session) -> World:
         archives=lambda suite: archives_of_suite(session, suite),
         now=time.time(),
         warn=session.warn_once,
+        resolution=resolution_of(session),
         target_python=_directory(session, "target_python", settings.target_python),
         sysroot=_directory(session, "sysroot", settings.sysroot),
         allow_unsandboxed=session.allow_unsandboxed,
         jobs=processors(session),
     )
+
+
+def resolution_of(session: Session) -> str:
+    """Return a digest of what decides which build requirements are found: indexes, and how uv chooses among versions."""
+    index, environ = session.index, session.environ
+    told = (
+        [index.index_url, index.indexes, index.find_links, index.no_index],
+        session.options.get("exclude_newer"),
+        sorted((name, environ[name]) for name in _RESOLVING if environ.get(name)),
+    )
+    # Hashed: addresses of indexes may hold logins, and keys are kept on the disk.
+    return Digest.of(repr(told).encode()).hex[:32]
 
 
 def _directory(session: Session, option: str, setting: str | None) -> Path | None:

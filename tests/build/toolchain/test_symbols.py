@@ -12,10 +12,7 @@ LAST = 0x80
 def abilists(functions: bytes, rows: int, objects: bytes = b"", object_rows: int = 0) -> bytes:
     """Two libraries, versions 2.17, 2.25 and 2.30, and two targets."""
     head = (
-        b"\2c\0dl\0"
-         b"\3"
-        + bytes([2, 17, 0, 2, 25, 0, 2, 30, 0])
-        + b"\2arm-linux-gnueabihf\0aarch64-linux-gnu\0"
+        b"\2c\0dl\0\3" + bytes([2, 17, 0, 2, 25, 0, 2, 30, 0]) + b"\2arm-linux-gnueabihf\0aarch64-linux-gnu\0"
     )
     return head + bytes([rows, 0]) + functions + bytes([object_rows, 0]) + objects + b"\0\0"
 
