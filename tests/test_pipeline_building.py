@@ -240,3 +240,20 @@ def test_builds_beside_each_other_share_the_processors(
     local.build(replace(job, name="two"))
     other.join(30)
     assert shares == [8, 8, 4]
+
+
+def test_a_directory_that_is_edited_before_it_is_packed_is_not_built_as_what_it_was(
+    store: Store, tmp_path: Path
+) -> None:
+    from crossdock.pipeline.building import _tree
+
+    source = tmp_path / "project"
+    source.mkdir()
+    (source / "a.c").write_text("int a;")
+    identity, archive = _tree(ToBuild(name="demo", version=None, directory=source), store)
+    assert identity is not None
+    assert archive()[1] == "source.tar.gz"
+    (source / "a.c").write_text("int b;")
+    with pytest.raises(BuildError) as caught:
+        archive()
+    assert caught.value.code == "E-BUILD-CHANGED"

@@ -272,7 +272,12 @@ def _provenance(build: CrossBuild, parts: Parts, facts: dict[str, Any]) -> dict[
     sysroot = parts.sysroot
     return {
         "builder": f"crossdock {__version__}",
-        "source": {"filename": build.source.what, "digest": build.source.digest},
+        # Not the file's or directory's name, which its user chose.
+        "source": {
+            "name": build.source.name,
+            "version": build.source.version,
+            "digest": build.source.digest,
+        },
         "target": build.target.fields_for_key(),
         "compiler": {"zig": zig.VERSION, **identity(parts.plan)},
         "target-python": {

@@ -275,6 +275,13 @@ def _tree(source: ToBuild, store: Store) -> tuple[str | None, Callable[[], tuple
 
     def archive() -> tuple[Path, str]:
         content = packed(source_tree(directory))
+        if tree_digest(source_tree(directory), directory) != digest:
+            raise BuildError(
+                "the directory changed while it was read",
+                code="E-BUILD-CHANGED",
+                places=[str(directory)],
+                hint="run again when nothing else writes there",
+            )
         return store.ingest(Digest.of(content), (content,), len(content)), "source.tar.gz"
 
     return None if digest is None else f"{OWN}{digest}", archive
