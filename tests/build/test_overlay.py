@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import platform
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.build.environments import Place, opened
 from tests.support.wheels import make_record, make_wheel, wheel_files, zip_bytes
 
 from crossdock.build.overlay import overlay
-from crossdock.errors import ArchiveError
+from crossdock.errors import ArchiveError, BuildError, FetchError
 from crossdock.target.names import parse_target
 from crossdock.target.pythons import parse_python
 
@@ -108,12 +109,36 @@ def test_the_targets_files_are_laid_over(place: Place, target: Target) -> None:
 
 def test_without_a_wheel_headers_stay_and_archives_go(place: Place, target: Target) -> None:
     environment = installed(place)
-    taken = overlay(environment.site_packages, target, place.world)
+    warned: list[str] = []
+    taken = overlay(environment.site_packages, target, replace(place.world, warn=warned.append))
     assert taken == ["vec 1.0: no wheel for the target, headers of this machine"]
+    assert len(warned) == 1
+    assert "`vec 1.0`" in warned[0]
     found = texts(environment)
     assert found["include/vec.h"] == "/* host */"
     assert found["include/vec/top.h"] == "/* top host */"
     assert not [name for name in found if name.endswith(".a")]
+
+
+def test_headers_that_tell_sizes_are_refused_for_a_target_with_others(place: Place) -> None:
+    files = {**members("host"), "vec/include/sizes.h": "#define VEC_SIZEOF_LONG 8\n"}
+    make_wheel(place.wheels, "vec", tag=HERE, files=files)
+    environment = place.environment()
+    environment.install(["vec"], what="demo")
+    narrow = parse_target(f"cp{SHORT}-linux-armv7l-glibc2.28")
+    with pytest.raises(BuildError) as caught:
+        overlay(environment.site_packages, narrow, place.world)
+    assert (caught.value.code, list(caught.value.places)) == ("E-BUILD-OVERLAY", ["sizes.h"])
+
+
+def test_an_index_that_does_not_answer_decides_nothing(place: Place, target: Target) -> None:
+    environment = installed(place)
+
+    def broken() -> Any:
+        raise FetchError("no answer", code="E-FETCH-STATUS")
+
+    with pytest.raises(FetchError):
+        overlay(environment.site_packages, target, replace(place.world, index=broken))
 
 
 HOSTILE = {

