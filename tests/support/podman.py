@@ -140,19 +140,28 @@ def serving(
 
     The image is told where to listen by the variables HOST and PORT.
     """
-    with _storage() as storage, socket.socket() as probe:
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
-        place = {"HOST": "127.0.0.1", "PORT": str(port), **(environ or {})}
-        words = _podman(storage, ref, platform, arguments, environ=place, network="host")
+    place = {"HOST": "127.0.0.1", "PORT": str(port), **(environ or {})}
+    with running(ref, platform, *arguments, environ=place) as (process, log):
+        url = f"http://127.0.0.1:{port}"
+        _await(url + path, process, log, timeout)
+        yield url
+
+
+@contextlib.contextmanager
+def running(
+    ref: str, platform: str, *arguments: str, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run an image on the machine's network, yield the process and the file with what it writes, and end it."""
+    with _storage() as storage:
+        words = _podman(storage, ref, platform, arguments, environ=environ or {}, network="host")
         log = storage / "log"
         with log.open("wb") as output:
             process = _start(words, storage, _registration(platform), stdout=output, stderr=output)
         try:
-            url = f"http://127.0.0.1:{port}"
-            _await(url + path, process, log, timeout)
-            yield url
+            yield process, log
         finally:
             _end(process)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossdock.cli.console import human_size, warn
-from crossdock.cli.lambda_options import bundle_options, content_options
+from crossdock.cli.lambda_options import bundle_options, content_options, image_options
 from crossdock.cli.options import (
     build_options,
     index_options,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @target_options
 @bundle_options
 @content_options
+@image_options
 @build_options
 @ship_options
 @index_options
@@ -41,6 +42,11 @@ def command(**options: Any) -> int:
 
     Compressed bytes are copied from the wheels; the same inputs give the same zip on any machine.
     """
+    from crossdock.cli.lambda_image import check_kind, image_command
+
+    check_kind(options)
+    if options["image"]:
+        return image_command(options)
     from crossdock.cli.lambda_json import bundle_json
     from crossdock.cli.lambda_session import LambdaSession
     from crossdock.cli.lambda_test import check_trial

@@ -23,7 +23,8 @@ def bundle_options(command: F) -> F:
                 "-o",
                 "--output",
                 metavar="FILE.zip",
-                help="The zip; for several targets a directory, or a name with `{target}` or `{arch}` in it.",
+                help="The zip; for several targets a directory, or a name with `{target}` or `{arch}` in it. With "
+                "--image an OCI layout (a directory) or an OCI archive (`FILE.tar`).",
             ),
             click.option("--layer", is_flag=True, help="A layer: the dependencies alone, below `python/`."),
             click.option(
@@ -92,6 +93,77 @@ def content_options(command: F) -> F:
                 "--s3",
                 is_flag=True,
                 help="It will be uploaded through S3: the limit of 50 MB zipped is a note.",
+            ),
+        ],
+    )
+
+
+def image_options(command: F) -> F:
+    """Add what a container image in the place of a zip takes."""
+    return apply_options(
+        command,
+        [
+            click.option(
+                "--image",
+                is_flag=True,
+                help="A container image for AWS Lambda instead of a zip, for one target.",
+            ),
+            click.option(
+                "--handler",
+                metavar="HANDLER",
+                help="With --image: the function that is called, `module.function`.",
+            ),
+            click.option(
+                "--push",
+                multiple=True,
+                metavar="REF",
+                help="With --image: push to a registry, `REGISTRY/app:tag`; repeat for more.",
+            ),
+            click.option(
+                "--load",
+                type=click.Choice(["auto", "docker", "podman"]),
+                is_flag=False,
+                flag_value="auto",
+                help="With --image: load it into podman or docker.",
+            ),
+            click.option(
+                "--name",
+                "names",
+                multiple=True,
+                metavar="NAME:TAG",
+                help="With --image: what it is called in a layout, an archive, and where it is loaded.",
+            ),
+            click.option(
+                "-b",
+                "--base",
+                metavar="REF",
+                help="With --image: what lies below, as in `crossdock image`; default: AWS's image of the runtime, "
+                "public.ecr.aws/lambda/python:X.Y.",
+            ),
+            click.option(
+                "--base-lock",
+                metavar="FILE",
+                help="Take the very base that FILE names; FILE is written where there is none.",
+            ),
+            click.option(
+                "--update-base", is_flag=True, help="Look for a newer base and write --base-lock anew."
+            ),
+            click.option(
+                "--debian-mirror",
+                metavar="URL",
+                help="Where Debian's packages of a `debian:SUITE` base come from.",
+            ),
+            click.option(
+                "--insecure",
+                multiple=True,
+                metavar="HOST[:PORT]",
+                help="This registry is spoken to by plain HTTP; loopback always may be.",
+            ),
+            click.option(
+                "--registry-realm",
+                multiple=True,
+                metavar="HOST",
+                help="A token server elsewhere that may see the registry's login.",
             ),
         ],
     )

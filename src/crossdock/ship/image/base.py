@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from crossdock.target.model import Target
 
 _LAYOUTS = ("oci:", "oci-archive:", "docker-archive:")
-_DEBIAN = re.compile(r"debian:(?P<suite>[a-z][a-z0-9.-]*)(?P<packages>(\+[a-z0-9][a-z0-9.+-]*)*)")
 #: Where a config asks for what the base lacks; the same for every image without a base.
 _NO_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -97,15 +95,16 @@ def open_base(spec: str, target: Target, platform: Platform, means: BaseMeans) -
         case BaseKind.SCRATCH:
             return _scratch(platform)
         case BaseKind.DEBIAN:
-            found = _DEBIAN.fullmatch(spec)
+            from crossdock.ship.image.debian.suites import suite_and_packages
+
+            found = suite_and_packages(spec)
             if found is None:
                 raise UsageError(
                     f"not a base of Debian's packages: `{spec}`",
                     code="E-IMAGE-BASE",
                     hint="write `debian:bookworm`, or `debian:bookworm+libpq5+libxml2` for packages beside Python",
                 )
-            packages = [name for name in found["packages"].split("+") if name]
-            return means.debian(found["suite"], packages, target, platform, means.lock)
+            return means.debian(*found, target, platform, means.lock)
         case BaseKind.LAYOUT:
             return _from_layout(spec, platform, means)
         case BaseKind.REGISTRY:

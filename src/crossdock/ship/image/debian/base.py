@@ -8,7 +8,13 @@ from crossdock.digest import Digest
 from crossdock.errors import ImageError, UsageError
 from crossdock.oci import media
 from crossdock.oci.model import Descriptor, Manifest, canonical_json
-from crossdock.ship.image.debian.suites import known_suites, optional_of, roots_of, scripts_only
+from crossdock.ship.image.debian.suites import (
+    known_suites,
+    optional_of,
+    roots_of,
+    scripts_only,
+    suite_and_packages,
+)
 from crossdock.ship.image.model import BaseImage
 from crossdock.target.model import LibcKind
 from crossdock.target.words import WORDS
@@ -49,7 +55,7 @@ def debian_base(
     `http` everything must be in the store. `now` is in seconds since 1970. Raise `UsageError` (E-IMAGE-BASE),
     `ImageError`, `FetchError`, `ArchiveError` for a broken package.
     """
-    suite, *further = spec.removeprefix("debian:").split("+")
+    suite, further = suite_and_packages(spec) or (spec.removeprefix("debian:"), [])
     wanted = _wanted(suite, further, target)
     used = _archives_of(suite, archives, warn)
     packages = pinned if pinned is not None and pinned.roots == wanted.roots else None

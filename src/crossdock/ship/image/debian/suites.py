@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import lru_cache
 from importlib import resources
 from typing import Any
+
+#: A package after the `+` that parts it from what stands before. Two of them are of a name: `libstdc++6`, `g++`.
+_PACKAGE = r"\+([a-z0-9](?:[a-z0-9.-]|\+\+)*)"
+_SPEC = re.compile(rf"debian:(?P<suite>[a-z][a-z0-9.-]*)(?P<packages>(?:{_PACKAGE})*)")
+
+
+def suite_and_packages(spec: str) -> tuple[str, list[str]] | None:
+    """Take `debian:SUITE[+PACKAGE]...` apart; None for what is no such name of a base."""
+    found = _SPEC.fullmatch(spec)
+    return None if found is None else (found["suite"], re.findall(_PACKAGE, found["packages"]))
 
 
 @lru_cache(maxsize=1)
