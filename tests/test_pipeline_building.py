@@ -13,7 +13,7 @@ import pytest
 import uv
 from tests.cli.sdists import native_sdist, pure_sdist, sources
 from tests.cli.world import ARM, MUSL, elf
-from tests.support.wheels import wheel_files, zip_bytes
+from tests.support.wheels import make_sdist, wheel_files, zip_bytes
 
 from crossdock.build.backend import BuildTools
 from crossdock.build.crossed import CrossBuilt, CrossJob
@@ -97,6 +97,22 @@ def test_pure_sources_are_built_pure(tmp_path: Path, means: Means, builder: Buil
     built = build_wheel(source(means.store, pure_sdist(tmp_path, "pure")), parse_target(ARM), means)
     assert (built.filename, built.crossed) == ("pure-1.0-py3-none-any.whl", None)
     assert builder.jobs == []
+
+
+def test_a_pure_source_that_asks_for_the_machine_is_built_for_the_target(
+    tmp_path: Path, means: Means, builder: Builder
+) -> None:
+    """Its metadata and files follow the answers: those of this machine are wrong for another."""
+    files = sources("asks", body="import platform; platform.machine()")
+    asks = source(means.store, make_sdist(tmp_path, name="asks", files=files))
+    built = build_wheel(asks, parse_target(ARM), means)
+    assert built.crossed is not None
+    (job,) = builder.jobs
+    assert (job.evidence, job.settings.pure) == ((), True)
+    warned: list[str] = []
+    alone = build_wheel(asks, parse_target(ARM), replace(means, building=None, warn=warned.append))
+    assert alone.filename == "asks-1.0-py3-none-any.whl"
+    assert any("platform.machine" in text for text in warned)
 
 
 def test_pure_sources_are_held_to_their_packages_limits(

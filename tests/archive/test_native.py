@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from crossdock.archive.native import native_evidence, scripts_named, texts_needed
+from crossdock.archive.native import native_evidence, platform_questions, scripts_named, texts_needed
 
 SETUP = "from setuptools import setup, Extension\n"
 
@@ -122,3 +122,39 @@ def test_without_one_it_is_pure(name: str) -> None:
 def test_declarations_come_first_and_then_sources() -> None:
     found = evidence({**NATIVE["ext_modules"], "src/x.c": "", "tests/t.c": "", "x.py": ""})
     assert found == ("setup.py: ext_modules", "src/x.c")
+
+
+ASKS = {
+    "the machine": "import platform\nif platform.machine() == 'x86_64': pass",
+    "by name": "from platform import system",
+    "the platform": "import sys\nx = sys . platform",
+    "os.name": "import os\nreqs = ['a'] if os.name == 'nt' else []",
+    "word size": "import struct\nstruct.calcsize('P')",
+    "sysconfig": "from sysconfig import get_platform\nget_platform()",
+}
+
+
+@pytest.mark.parametrize("case", ASKS)
+@pytest.mark.parametrize("path", ["setup.py", "hatch_build.py"])
+def test_questions_about_the_machine_are_seen_where_a_build_asks_them(case: str, path: str) -> None:
+    (found,) = platform_questions({path: ASKS[case]}, {})
+    assert found.startswith(f"{path} asks for `")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("setup.py", "# platform.machine()\nsetup()"),
+        ("setup.py", "import sys\nsys.version_info"),
+        ("setup.py", "my_platform.machines()"),
+        ("setup.cfg", "platform.machine()"),
+        ("tests/meson.build", "platform.machine()"),
+    ],
+)
+def test_comments_and_what_no_build_runs_ask_nothing(path: str, text: str) -> None:
+    assert platform_questions({path: text}, {}) == ()
+
+
+def test_a_project_s_own_backend_may_ask_too() -> None:
+    pyproject = {"build-system": {"build-backend": "mine", "backend-path": ["build"]}}
+    assert platform_questions({"build/mine.py": "import os\nos.uname()"}, pyproject)

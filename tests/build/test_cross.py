@@ -259,3 +259,32 @@ def test_the_compiler_s_lists_of_symbols_are_read(world: World) -> None:
     assert {"memcpy", "malloc", "environ", "dlopen"} <= musl.keys()
     assert "backtrace" not in musl
     assert c_symbols(world, "aarch64-macos.11.0") == {}
+
+
+_ASKS = """
+import platform, sys
+from setuptools import setup
+open("asks.py", "w").write("MACHINE = %r" % platform.machine())
+setup(name="asks", version="1.0", py_modules=["asks"], install_requires=["on-" + platform.machine()])
+"""
+
+
+def test_a_pure_package_that_asks_for_the_machine_is_told_the_target_s(world: World, tmp_path: Path) -> None:
+    place = tmp_path / "asks"
+    place.mkdir()
+    source = Source(
+        what="asks-1.0.tar.gz", name="asks", version="1.0", digest="sha256:0123",
+        unpack=lambda where: make({"pyproject.toml": _PYPROJECT, "setup.py": _ASKS}, where),
+    )  # fmt: skip
+    job = CrossBuild(
+        source=source,
+        target=parse_target(f"{CP}-{TARGET}"),
+        settings=PackageSettings(pure=True),
+        world=world,
+        log=place / "build.log",
+    )
+    wheel = build_cross(job).wheel
+    assert wheel.filename == "asks-1.0-py3-none-any.whl"
+    found = members(wheel)
+    assert found["asks.py"] == f"MACHINE = {MACHINE!r}".encode()
+    assert f"Requires-Dist: on-{MACHINE}".encode() in found["asks-1.0.dist-info/METADATA"]

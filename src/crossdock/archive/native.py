@@ -37,6 +37,14 @@ _MAX_SOURCES = 5
 _PDM_HOOK = "pdm_build.py"
 
 
+#: What a build script reads of the machine that it runs on, where another target would answer otherwise.
+_ASKS = re.compile(
+    r"\bplatform\s*\.\s*(?:machine|system|processor|platform|uname|release|version|architecture|libc_ver|mac_ver)\b"
+    r"|\bfrom\s+platform\s+import\b|\bsys\s*\.\s*(?:platform|maxsize|byteorder)\b|\bos\s*\.\s*(?:name|uname|cpu_count)\b"
+    r"|\bget_platform\s*\(|\bcalcsize\s*\("
+)
+
+
 def texts_needed(path: str) -> bool:
     """Tell whether `native_evidence` wants the text of the file at `path` (below the top directory)."""
     return path in {"setup.py", "setup.cfg", "build.py", "hatch_build.py", _PDM_HOOK} or path.endswith(
@@ -72,6 +80,21 @@ def native_evidence(
         return ()
     sources = [path for path in paths if _is_source(path)]
     return (*dict.fromkeys(reasons), *sources[:_MAX_SOURCES])
+
+
+def platform_questions(texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the scripts of a build ask of the machine they run on, empty if nothing: then any machine will do.
+
+    `texts` and `pyproject` as in `native_evidence`. Comments do not count, and neither does what no build runs.
+    """
+    named = scripts_named(pyproject)
+    found = []
+    for path, text in sorted(texts.items()):
+        runs = path in {"setup.py", "build.py", "hatch_build.py", _PDM_HOOK} or path.startswith(named)
+        asked = _ASKS.search(re.sub(r"#[^\n]*", "", text)) if runs and path.endswith(".py") else None
+        if asked is not None:
+            found.append(f"{path} asks for `{''.join(asked[0].split())}`")
+    return tuple(found)
 
 
 def _is_source(path: str) -> bool:

@@ -11,7 +11,12 @@ from crossdock.archive.limits import DEFAULT_LIMITS, Limits
 from crossdock.archive.links import resolve_links
 from crossdock.archive.metadata import parse_headers
 from crossdock.archive.names import MAX_FILENAME, canonical, is_name, is_version, same_version
-from crossdock.archive.native import native_evidence, scripts_named, texts_needed
+from crossdock.archive.native import (
+    native_evidence,
+    platform_questions,
+    scripts_named,
+    texts_needed,
+)
 from crossdock.archive.refusal import REBUILD, refuse, within
 from crossdock.archive.tarread import Kind, TarReader
 from crossdock.archive.zipread import ZipArchive
@@ -83,6 +88,8 @@ class Sdist:
     notes: tuple[str, ...]
     #: Why building it compiles native code, declarations first, then sources; empty if it does not.
     native_sources: tuple[str, ...]
+    #: What its build asks of the machine that it runs on; empty if nothing.
+    platform_questions: tuple[str, ...]
 
     def __init__(
         self, view: memoryview, filename: str, rules: PathRules, limits: Limits, *, source_tree: bool
@@ -336,6 +343,7 @@ class Sdist:
                 if path in wanted:
                     self._keep_text(path, wanted[path], chunks)
         self.native_sources = native_evidence((file.path for file in self.files), self._texts, pyproject)
+        self.platform_questions = platform_questions(self._texts, pyproject)
 
     def _parse_pyproject(self) -> dict[str, Any] | None:
         content = self._metadata.get("pyproject.toml")

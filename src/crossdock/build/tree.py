@@ -138,7 +138,21 @@ def copy_tree(files: Sequence[TreeFile], destination: Path) -> None:
 
 def native_reasons(files: Sequence[TreeFile], directory: Path) -> tuple[str, ...]:
     """Return why a build of the tree compiles native code, empty if nothing says so; none of its code runs."""
-    from crossdock.archive.native import native_evidence, scripts_named, texts_needed
+    from crossdock.archive.native import native_evidence
+
+    texts, pyproject = _scripts(files, directory)
+    return native_evidence((file.path for file in files), texts, pyproject)
+
+
+def platform_reasons(files: Sequence[TreeFile], directory: Path) -> tuple[str, ...]:
+    """Return what a build of the tree asks of the machine that it runs on; none of its code runs."""
+    from crossdock.archive.native import platform_questions
+
+    return platform_questions(*_scripts(files, directory))
+
+
+def _scripts(files: Sequence[TreeFile], directory: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    from crossdock.archive.native import scripts_named, texts_needed
 
     pyproject = _pyproject(directory)
     more = scripts_named(pyproject)
@@ -147,7 +161,7 @@ def native_reasons(files: Sequence[TreeFile], directory: Path) -> tuple[str, ...
         for file in files
         if file.link is None and (texts_needed(file.path) or file.path.startswith(more))
     }
-    return native_evidence((file.path for file in files), texts, pyproject)
+    return texts, pyproject
 
 
 def _unreadable(error: OSError) -> BuildError:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from crossdock.archive.sdist import Sdist
     from crossdock.build.crossed import CrossBuilt
     from crossdock.build.model import PackageSettings, World
     from crossdock.build.pure import BuiltWheel
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Why a source compiles something, by its digest.
 _NATIVE = "native"
+_ASKS = "asks-platform"
 #: Refusals of a pure build that mean: this must be compiled for the target.
 NOT_PURE = frozenset({"E-BUILD-NATIVE", "E-BUILD-NOT-PURE"})
 
@@ -150,10 +152,17 @@ class BuiltFile(NamedTuple):
 def build_wheel(source: ToBuild, target: Target, means: Means) -> BuiltFile:
     """Return the wheel of a source for a target: built as pure Python if it is that, else compiled for the target.
 
-    Raises `BuildError`; E-BUILD-NATIVE and E-BUILD-NOT-PURE only where `means` has no way to compile.
+    A build that asks what machine it runs on gets the target's answers, though it compiles nothing: the wheel is that
+    target's. Raises `BuildError`; E-BUILD-NATIVE and E-BUILD-NOT-PURE only where `means` has no way to compile.
     """
     evidence = native_evidence(source, means.store)
-    if means.building is None or not evidence:
+    questions = () if evidence else platform_questions(source, means.store)
+    answered = means.building is not None and _can_be_crossed(target)
+    if questions and not answered:
+        means.warn(
+            f"the build of {source.filename or source.directory} runs as on this machine: {questions[0]}"
+        )
+    if means.building is None or not (evidence or (questions and answered)):
         try:
             return _pure(source, target, means)
         except BuildError as error:
@@ -161,8 +170,21 @@ def build_wheel(source: ToBuild, target: Target, means: Means) -> BuiltFile:
                 raise
             evidence = tuple(error.places) or ("its wheel holds binaries",)
             _note_native(source, means.store, evidence)
-    built = means.building.builder().build(_job(source, target, means.store, means.building, evidence))
+    job = _job(source, target, means.store, means.building, evidence)
+    if not evidence:
+        job = replace(job, settings=replace(job.settings, pure=True))
+    built = means.building.builder().build(job)
     return BuiltFile(built.filename, built.digest, built.blob, built)
+
+
+def _can_be_crossed(target: Target) -> bool:
+    from crossdock.build.target_python.names import platform_tag
+
+    try:
+        platform_tag(target)
+    except BuildError:
+        return False
+    return True
 
 
 def native_evidence(source: ToBuild, store: Store) -> tuple[str, ...]:
@@ -172,6 +194,24 @@ def native_evidence(source: ToBuild, store: Store) -> tuple[str, ...]:
         known = tuple(_look(source))
         _note_native(source, store, known)
     return (*source.evidence, *known)
+
+
+def platform_questions(source: ToBuild, store: Store) -> tuple[str, ...]:
+    """Return what a source's build asks of the machine that it runs on; of a file it is remembered."""
+    key = _native_key(source)
+    known = None if key is None else store.get_fact(_ASKS, key)
+    if isinstance(known, list):
+        return tuple(known)
+    if source.directory is not None:
+        from crossdock.build.tree import platform_reasons, source_tree
+
+        return (
+            () if source.subdirectory else platform_reasons(source_tree(source.directory), source.directory)
+        )
+    found = _opened(source).platform_questions
+    if key is not None:
+        store.put_fact(_ASKS, key, list(found))
+    return found
 
 
 def known_evidence(source: ToBuild, store: Store) -> tuple[str, ...] | None:
@@ -187,11 +227,15 @@ def _look(source: ToBuild) -> Sequence[str]:
 
         # Of a project in a subdirectory what lies at the top says nothing.
         return () if source.subdirectory else native_reasons(source_tree(source.directory), source.directory)
+    return _opened(source).native_sources
+
+
+def _opened(source: ToBuild) -> Sdist:
     from crossdock.archive.sdist import Sdist
     from crossdock.store.mapped import mapped
 
     assert source.blob is not None  # noqa: S101 - a source is a file or a directory
-    return Sdist.open(mapped(source.blob), source.filename, source_tree=source.is_tree).native_sources
+    return Sdist.open(mapped(source.blob), source.filename, source_tree=source.is_tree)
 
 
 def _native_key(source: ToBuild) -> str | None:

@@ -10,6 +10,7 @@ from tests.build.repair.elves import elf
 from tests.build.sysroot.test_found import NO_SETTINGS, TRIPLET, linux, world_of
 
 from crossdock.build.sysroot import find_sysroot
+from crossdock.build.sysroot.given import _digest
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -71,3 +72,14 @@ def test_one_without_headers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="neither") as caught:
         find_sysroot("x", linux(), NO_SETTINGS, world_of(tmp_path, pytest.fail, sysroot=tmp_path))
     assert caught.value.code == "E-SYSROOT-DIRECTORY"
+
+
+@pytest.mark.parametrize("place", ["opt/inc/mylib.h", "System/Library/Frameworks/A.framework/A.tbd"])
+def test_its_digest_covers_all_that_a_build_is_shown(root: Path, place: str) -> None:
+    (root / "usr" / "include").mkdir(parents=True, exist_ok=True)
+    (root / "usr" / "include" / "mylib").symlink_to("../../opt/inc")
+    (root / place).parent.mkdir(parents=True)
+    (root / place).write_text("one")
+    before = _digest(root)
+    (root / place).write_text("two")
+    assert _digest(root) != before

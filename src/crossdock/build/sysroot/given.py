@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -77,14 +78,13 @@ def _floor(directory: Path, triplet: str) -> tuple[int, int] | None:
 
 
 def _digest(directory: Path) -> str:
-    """Return a hash over the names, links and bytes of all that lies below `usr`, `lib` and `include`."""
+    """Return a hash over the names, links and bytes of all that lies below it: all of it is shown to a build."""
     total = hashlib.sha256()
-    for top in ("include", "lib", "lib64", "usr"):
-        for path in sorted((directory / top).rglob("*")):
-            total.update(path.relative_to(directory).as_posix().encode() + b"\0")
-            if path.is_symlink():
-                total.update(path.readlink().as_posix().encode() + b"\0")
-            elif path.is_file():
-                with path.open("rb") as file:
-                    total.update(hashlib.file_digest(file, "sha256").digest())
+    for path in sorted(directory.rglob("*")):
+        total.update(path.relative_to(directory).as_posix().encode(errors="surrogateescape") + b"\0")
+        if path.is_symlink():
+            total.update(os.readlink(path).encode(errors="surrogateescape") + b"\0")  # noqa: PTH115  # as it is spelled
+        elif path.is_file():
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
