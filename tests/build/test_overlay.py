@@ -181,5 +181,5 @@ def test_a_record_that_leads_out_of_the_environment_deletes_nothing(place: Place
     record.write_text(
         record.read_text() + f"{outside},,\n../../../../outside.a,,\n../../../../../x/../outside.a,,\n"
     )
-    overlay(environment.site_packages, target, replace(place.world, warn=str))
+    overlay(environment.site_packages, target, replace(place.world, warn=list[str]().append))
     assert outside.read_text() == "kept"
