@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.images import MULTIARCH, Contents, base_files, base_layout, make_project, needy_elf, program
+from tests.cli.images import (
+    MULTIARCH,
+    Contents,
+    base_files,
+    base_layout,
+    make_project,
+    needy_elf,
+    program,
+    push_base,
+)
 from tests.cli.world import elf
 from tests.support.fake_registry import FakeRegistry
 from tests.support.layouts import MadeLayout, tar_of
@@ -19,7 +30,6 @@ from crossdock.oci import media
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.images import Shop
     from tests.support.layouts import Content
@@ -223,6 +233,34 @@ def test_settings_say_the_handler_and_what_is_left_out(shop: Shop, aws_base: Pat
     assert "var/task/main.py" in tree
     assert "var/task/helper.py" not in tree
     assert config["config"]["Env"] == list(AWS_ENV)
+
+
+def test_compiled_modules_lie_beside_their_sources(shop: Shop, tmp_path: Path) -> None:
+    base = aws_layout(minor=sys.version_info[1]).write(tmp_path / "own")
+    target = f"lambda-python3.{sys.version_info[1]}-arm64"
+    shop.run(
+        *("lambda", "purelib", "--app", "app", "--for", target, "--image", "--handler", "main.handler"),
+        *("--base", base, "--bytecode", "-o", "out"),
+    )
+    _manifest, config, tree = read(shop.work / "out")
+    tag = sys.implementation.cache_tag
+    assert {f"var/task/__pycache__/{name}.{tag}.pyc" for name in ("main", "purelib")} <= set(tree)
+    assert config["config"]["Env"] == list(AWS_ENV)
+
+
+def test_awss_image_is_the_default_and_can_be_pinned(shop: Shop, registry: FakeRegistry) -> None:
+    words = ("--image", "--handler", "main.handler", "--app", "app", "-o", "out")
+    said = refuses(shop, *words, "--offline", code="E-IMAGE-BASE-OFFLINE", status=1)
+    assert "public.ecr.aws/lambda/python:3.12" in said
+    digest = push_base(registry, "lambda/python", "3.12", aws_layout())
+    name = f"{registry.address}/lambda/python:3.12"
+    make(shop, Path(name), "--app", "app", "-o", "out", "--base-lock", "base.lock.toml")
+    assert digest in (shop.work / "base.lock.toml").read_text()
+    # The tag moves, and what was pinned stays.
+    push_base(registry, "lambda/python", "3.12", aws_layout(architectures=("arm64",)))
+    make(shop, Path(name), "--app", "app", "-o", "again", "--base-lock", "base.lock.toml")
+    assert read(shop.work / "again")[0] == read(shop.work / "out")[0]
+    assert read(shop.work / "out")[0]["annotations"]["org.opencontainers.image.base.digest"] == digest
 
 
 # On another base

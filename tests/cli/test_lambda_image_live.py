@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,9 +77,29 @@ def test_on_debians_base_the_pinned_client_runs_under_qemu(tmp_path: Path) -> No
     words = (*source, "--image", "--handler", "main.handler")
     done = crossdock(tmp_path, *words, "--base", "debian:bookworm", "-o", "f.tar")
     assert "awslambdaric, which the base lacks too" in done.stderr
+    assert "wants" not in done.stderr
     assert answer(tmp_path / "f.tar", "linux/arm64", 300) == [
         "world", "aarch64", 11, "/app/src/main.py", "/app/lib/python3.11/site-packages",
     ]  # fmt: skip
+
+
+def test_a_lock_with_an_old_part_of_the_client_and_the_same_again(tmp_path: Path) -> None:
+    project(tmp_path)
+    target = ("--for", "lambda-python3.11-arm64")
+    (tmp_path / "requirements.txt").write_text("simplejson==3.18.4\n")
+    crossdock(tmp_path, "lock", "-r", "requirements.txt", *target, "-o", "pylock.toml")
+    source = ("lambda", "pylock.toml", "--app", "app", *target)
+    words = (*source, "--image", "--handler", "main.handler", "--base", "debian:bookworm")
+    done = crossdock(tmp_path, *words, "-o", "first.tar")
+    assert "awslambdaric wants simplejson>=3.20.1, and the lock has 3.18.4" in done.stderr
+    again = crossdock(tmp_path, *words, "-o", "again.tar", "--offline")
+    # What the lock comes to is remembered, the client with it.
+    assert "is added" not in again.stderr
+    assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "again.tar").read_bytes()
+    # The zip of the same lock has no client.
+    crossdock(tmp_path, *source, "-o", "f.zip")
+    with zipfile.ZipFile(tmp_path / "f.zip") as archive:
+        assert not [name for name in archive.namelist() if name.startswith("awslambdaric")]
 
 
 def test_on_a_base_shaped_as_awss_its_runtime_finds_the_function(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def image_command(options: Mapping[str, Any]) -> int:
     made = make_image(locked, plan_image(locked, request, means), request, means)
     refuse_unfit(session, made)
     _warn_of_handler(session, made)
+    _warn_of_client(made)
     results = deliver(session, made)
     session.write_base_lock()
     tell_report(session, made.image, None)
@@ -98,3 +99,20 @@ def _warn_of_handler(session: LambdaImageSession, made: MadeImage) -> None:
     places = [f"{root}/{module.replace('.', '/')}" for root in roots]
     if not any(path.startswith((f"{place}.", f"{place}/")) for place in places for path in paths):
         warn(f"no package and no code of yours has the module `{module}` of the handler `{session.handler}`")
+
+
+def _warn_of_client(made: MadeImage) -> None:
+    """Warn where AWS's client, pinned by us, wants other versions than the lock has beside it."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    from crossdock.trial.client import CLIENT
+
+    (one,) = made.platforms
+    found = {record.name: record for record in one.records}
+    client = found.get(CLIENT)
+    for text in () if client is None else client.metadata.get("Requires-Dist", ()):
+        wanted = Requirement(text)
+        have = None if wanted.marker is not None else found.get(canonicalize_name(wanted.name))
+        if have is not None and not wanted.specifier.contains(have.version, prereleases=True):
+            warn(f"{CLIENT} wants {wanted}, and the lock has {have.version}: it may not start")

@@ -27,7 +27,7 @@ from crossdock.archive import inflate
 from crossdock.digest import Digest
 from crossdock.errors import ArchiveError, CrossdockError, ShipError
 from crossdock.ship.image import wheel_layer
-from crossdock.ship.image.layouts import Environment
+from crossdock.ship.image.layouts import Environment, TaskRoot
 from crossdock.ship.image.records import refuse_collisions
 from crossdock.ship.image.wheel_layer import (
     KeyPart,
@@ -143,6 +143,15 @@ def test_either_inflater_gives_the_same_layer(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setattr(inflate, "_ENGINE", engine)
         layers.add(write([source(path)])[0])
     assert len(layers) == 1
+
+
+def test_where_a_layers_files_lie_is_part_of_its_key() -> None:
+    parts = [KeyPart(Digest.of(b"x"), "demo-1.0-py3-none-any.whl")]
+    keys = {
+        wheel_layer_key(parts, target=ARM64, layout=layout)
+        for layout in (Environment("/app"), Environment("/var/task"), TaskRoot("/var/task"), TaskRoot("/app"))
+    }
+    assert len(keys) == 4
 
 
 PROGRAM = """
