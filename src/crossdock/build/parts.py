@@ -20,7 +20,7 @@ from crossdock.build.target_python.names import (
     sysconfigdata_name,
 )
 from crossdock.build.toolchain.made import Places, Plan, toolchain_directory, write_toolchain
-from crossdock.build.toolchain.targets import build_floor, zig_target
+from crossdock.build.toolchain.targets import build_floor, machine_words, zig_target
 from crossdock.build.toolchain.zig import warm_cache, zig_directory
 from crossdock.errors import BuildError
 
@@ -167,6 +167,7 @@ def _plan(
         zig_target=zig_target(target, floor),
         host_target=host_name_for_zig(),
         interpreter=python.executable,
+        machine=machine_words(target),
         places=places,
         soabi=soabi(target),
         include=f"{places.headers}/include/{python_name(target)}",

@@ -86,3 +86,12 @@ def zig_host(system: str, machine: str) -> str:
     if system == "darwin":
         return f"{cpu}-macos"
     return f"{cpu}-linux-gnu.{'2.27' if cpu == 'riscv64' else '2.19' if cpu == 'powerpc64le' else '2.17'}"
+
+
+def machine_words(target: Target) -> tuple[str, ...]:
+    """Return the compiler's words on the CPU that every command for the target gets.
+
+    zig's baseline of x86-64 says that vectors are not 512 bits wide, and holds that against functions that ask for
+    AVX-512 themselves, behind a check at run time: with the word they may, and all others are as before.
+    """
+    return ("-mevex512",) if target.arch is Arch.X86_64 else ()
