@@ -294,6 +294,22 @@ def test_licences_come_along_and_are_named_where_metadata_can(
     assert message.get_payload() == "body\n\nmore\n"
 
 
+def test_licences_that_a_copyright_file_only_refers_to_come_along(tmp_path: Path, foo: Sysroot) -> None:
+    text = (
+        b"See `/usr/share/common-licenses/LGPL-2.1'.\nAlso /usr/share/common-licenses/GPL.\n"
+        b"And /usr/share/common-licenses/Unheard-1.\n"
+    )
+    (foo.directory / "usr/share/doc/libbar2/copyright").write_bytes(text)
+    done = repaired(tmp_path / "w", {_MODULE: extension(needed=("libbar.so.2",))}, sysroot=foo)
+    place = "demo-1.0.dist-info/licenses/grafted/common-licenses/"
+    found = {name.removeprefix(place): text for name, text in members(done).items() if name.startswith(place)}
+    assert set(found) == {"LGPL-2.1", "GPL-3"}
+    assert b"GNU LESSER GENERAL PUBLIC LICENSE" in found["LGPL-2.1"]
+    assert [(one.code, "Unheard-1" in one.message) for one in done.report.findings] == [
+        ("E-BUILD-LICENCE", True)
+    ]
+
+
 def test_the_bill_of_what_was_grafted_follows_the_schema(tmp_path: Path, foo: Sysroot) -> None:
     done = repaired(tmp_path, {_MODULE: extension(needed=("libfoo.so.1",))}, sysroot=foo)
     text = members(done)["demo-1.0.dist-info/sboms/crossdock.cdx.json"].decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from hashlib import sha256
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
@@ -25,16 +26,24 @@ if TYPE_CHECKING:
 _BILL = "sboms/crossdock.cdx.json"
 _ENDS = re.compile(rb"\r?\n(?=\r?\n|\Z)")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "dev.crossdock.sbom")
+#: Debian Policy 12.5: copyright files refer to these texts and do not repeat them; `base-files` has them.
+_COMMON = re.compile(rb"/usr/share/common-licenses/([A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9])")
+#: Names without a version are links to the newest there.
+_NEWEST = {"GPL": "GPL-3", "LGPL": "LGPL-3", "GFDL": "GFDL-1.3"}
 #: The first core metadata with License-File (PEP 639).
 _LICENSE_FILE = (2, 4)
 
 
 def add_licences(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> None:
-    """Put the copyright file of each package that is in it into the wheel, and name it in METADATA (PEP 639)."""
+    """Put the copyright file of each package that is in it into the wheel, and name it in METADATA (PEP 639).
+
+    The licences that it refers to by Debian's place for them come along, since that place is on no one else's machine.
+    """
     if job.sysroot is None:
         return
     libraries = Libraries(job.sysroot, frozenset())
-    added = []
+    added: list[str] = []
+    common: set[str] = set()
     for package in _packages(grafted, job):
         text = libraries.text(f"usr/share/doc/{package.name}/copyright")
         if text is None:
@@ -43,11 +52,27 @@ def add_licences(contents: Contents, grafted: Sequence[Grafted], job: RepairJob)
         name = f"grafted/{package.name}/copyright"
         contents.put(WheelMember(f"{contents.dist_info}/licenses/{name}", text))
         added.append(name)
+        common |= {found.decode() for found in _COMMON.findall(text)}
+    added += _add_common(contents, common)
     for one in grafted:
         if one.package is None:
             contents.tell("E-BUILD-LICENCE", "is of no known package: add its licence yourself", one.path)
     if added:
         _name_licences(contents, added)
+
+
+def _add_common(contents: Contents, names: set[str]) -> list[str]:
+    """Put licences of `/usr/share/common-licenses` into the wheel; return what they are called there."""
+    added = []
+    for one in sorted({_NEWEST.get(name, name) for name in names}):
+        text = resources.files(__package__) / "common_licenses" / one
+        if not text.is_file():
+            contents.tell("E-BUILD-LICENCE", f"a copyright file refers to `{one}`, which is not known here")
+            continue
+        name = f"grafted/common-licenses/{one}"
+        contents.put(WheelMember(f"{contents.dist_info}/licenses/{name}", text.read_bytes()))
+        added.append(name)
+    return added
 
 
 def _packages(grafted: Sequence[Grafted], job: RepairJob) -> list[SystemPackage]:

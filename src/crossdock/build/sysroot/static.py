@@ -27,7 +27,6 @@ def is_static(path: str, architecture: str, triplet: str) -> bool:
         found is not None
         and architecture in rules["architectures"]
         and found[1] in rules["libraries"]
-        and found[1] not in rules["not"].get(architecture, ())
     )
 
 
