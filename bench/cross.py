@@ -133,7 +133,7 @@ def _chroot(root: Path, mounts: dict[str, Path], command: Sequence[str]) -> str:
     for name in ("tmp", "proc", "dev"):
         (root / name).mkdir(exist_ok=True)
     lines += [
-        f"mount --bind /dev {shlex.quote(str(root))}/dev",
+        f"mount --rbind /dev {shlex.quote(str(root))}/dev",
         f"exec chroot {shlex.quote(str(root))} {shlex.join(command)}",
     ]
     return "\n".join(lines)
