@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -249,6 +250,19 @@ def test_a_silent_fall_back_to_pure_python_is_told(world: World, tmp_path: Path)
     assert caught.value.code == "E-BUILD-FELL-BACK"
     assert "nothing of this machine was taken in its place" in (caught.value.hint or "")
     assert "this is not for here" in (tmp_path / "place" / "build.log").read_text()
+
+
+def test_an_optional_module_that_does_not_compile_is_told(world: World, tmp_path: Path) -> None:
+    files = project("partly", file="partly.c", body="Py_RETURN_NONE;")
+    files["setup.py"] = (
+        "from setuptools import Extension, setup\n"
+        "setup(name='partly', version='1.0', py_modules=[], ext_modules=[Extension('partly', ['partly.c']),"
+        " Extension('_opt', ['opt.c'], optional=True)])\n"
+    )
+    files["opt.c"] = '#error "not here"\n'
+    heard: list[str] = []
+    build(replace(world, warn=heard.append), tmp_path / "place", files, "partly")
+    assert any("`_opt`" in one and "E-BUILD-LEFT-OUT" in one for one in heard)
 
 
 def test_the_compiler_s_lists_of_symbols_are_read(world: World) -> None:

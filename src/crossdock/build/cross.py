@@ -12,6 +12,7 @@ from crossdock import __version__
 from crossdock.build import failure
 from crossdock.build.again import changed
 from crossdock.build.backend import Backend, build_system, clean_variables, log_text
+from crossdock.build.doubts import asks_os_name, modules_given_up
 from crossdock.build.environment import Environment, HostPython, host_python
 from crossdock.build.overlay import overlay
 from crossdock.build.parts import Parts, gather_parts
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 #: How often a build may be begun again with what its output asked for.
 _TRIES = 3
+#: How much of one attempt's output is read, in bytes.
+_READ = 4 << 20
+#: Findings of a wheel that its user is told of at once: they change what it does.
+_TOLD = frozenset({"E-BUILD-LEFT-OUT", "E-BUILD-OS-NAME"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,9 @@ class _Attempt:
             project = build.source.unpack(work / "src")
             system = build_system(project)
             shipped = hashes_below(project)
+            # Before the build, which may write there.
+            own_os_name = asks_os_name(project, build.target)
+            begun = build.log.stat().st_size
             build.tell("preparing")
             parts = gather_parts(build, python, system, project, scratch)
             self._sysroot = parts.sysroot
@@ -112,7 +120,12 @@ class _Attempt:
             workshop = _Workshop(build, parts, project, work, system)
             wheel = workshop.wheel(python)
             build.tell("proving")
-            return workshop.repaired(wheel, shipped, _forbidden(scratch, build.world, python))
+            doubts = modules_given_up(_output(build.log, begun)), own_os_name
+            done = workshop.repaired(wheel, shipped, _forbidden(scratch, build.world, python), doubts)
+            for one in done.report.findings:
+                if one.code in _TOLD:
+                    build.world.warn(f"`{build.source.what}`: {one.message} [{one.code}]")
+            return done
 
     def asks(self, error: BuildError) -> tuple[PackageSettings, str] | None:
         """Return the settings to begin again with and what is new in them, as far as the output tells."""
@@ -172,7 +185,13 @@ class _Workshop:
         build.tell("compiling")
         return backend.wheel(config)
 
-    def repaired(self, wheel: Path, shipped: frozenset[str], forbidden: tuple[str, ...]) -> Repaired:
+    def repaired(
+        self,
+        wheel: Path,
+        shipped: frozenset[str],
+        forbidden: tuple[str, ...],
+        doubts: tuple[tuple[str, ...], bool],
+    ) -> Repaired:
         """Prove the wheel that the backend left, and make it what is shipped."""
         from crossdock.build.repair import RepairJob, repair
 
@@ -193,6 +212,8 @@ class _Workshop:
                 forbidden=forbidden,
                 shipped=shipped,
                 linked=linked,
+                given_up=doubts[0],
+                own_os_name=doubts[1],
                 c_symbols=zig.c_symbols(build.world, self._parts.plan.zig_target),
             ),
         )
@@ -243,6 +264,11 @@ class _Workshop:
             # A directory of a random name otherwise, which some packages write into what they install.
             config.setdefault("builddir", f"{self._sandbox.inside(self._work)}/meson")
         return config
+
+
+def _output(log: Path, begun: int) -> str:
+    """Return what a log got since it was of a size: earlier attempts are not this one's."""
+    return log_text(log, max(0, min(log.stat().st_size - begun, _READ)))
 
 
 def _told_by(parts: Parts) -> dict[str, str]:

@@ -115,6 +115,17 @@ def test_without_evidence_a_pure_wheel_stays_what_it_is(tmp_path: Path) -> None:
     assert done.wheel.filename == "demo-1.0-py2.py3-none-any.whl"
 
 
+@pytest.mark.parametrize(("given_up", "told"), [("demo._opt", True), ("demo.m", False)])
+def test_a_module_that_the_build_went_on_without_is_told(tmp_path: Path, given_up: str, told: bool) -> None:
+    found = repaired(tmp_path, _GOOD, given_up=(given_up,)).report.findings
+    assert [(one.code, given_up in one.message) for one in found] == [("E-BUILD-LEFT-OUT", True)] * told
+
+
+def test_requirements_that_follow_another_os_name_are_told(tmp_path: Path) -> None:
+    found = repaired(tmp_path, _GOOD, own_os_name=True).report.findings
+    assert [one.code for one in found] == ["E-BUILD-OS-NAME"]
+
+
 # Tags of Python
 
 

@@ -25,6 +25,8 @@ class RepairJob:
     `linked` are packages of the sysroot whose code became part of modules, linked statically.
     `c_symbols` are the symbols of the target's C library, each with the version of glibc that it came with (None for
     musl); empty where they are not known.
+    `given_up` are modules that the build's output says it went on without; `own_os_name` says that the source's
+    requirements follow the `os.name` of the machine that built it, which is not the target's.
     `shipped` are the hex SHA-256 of files that lie in the source as they are: those are goods, not built here.
     """
 
@@ -39,6 +41,8 @@ class RepairJob:
     forbidden: tuple[str, ...] = ()
     shipped: frozenset[str] = frozenset()
     linked: tuple[SystemPackage, ...] = ()
+    given_up: tuple[str, ...] = ()
+    own_os_name: bool = False
     c_symbols: Mapping[str, tuple[int, int] | None] = field(default_factory=dict)
 
 

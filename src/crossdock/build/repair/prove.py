@@ -92,6 +92,25 @@ def prove_native(survey: Survey, job: RepairJob, platforms: frozenset[str]) -> b
     return any(survey.native())
 
 
+def tell_doubts(survey: Survey, contents: Contents, job: RepairJob) -> None:
+    """Tell of modules that the build went on without (E-BUILD-LEFT-OUT), and of another's `os.name` (E-BUILD-OS-NAME).
+
+    No errors: a project says itself that such a module is optional, and what a requirement follows is not certain.
+    """
+    there = {one.module.module for one in survey.modules() if one.module is not None}
+    for name in job.given_up:
+        if name.rpartition(".")[2] not in there:
+            contents.tell(
+                "E-BUILD-LEFT-OUT",
+                f"`{name}` did not compile and is not in the wheel: the project takes it for optional",
+            )
+    if job.own_os_name:
+        contents.tell(
+            "E-BUILD-OS-NAME",
+            "requirements in its setup.py follow `os.name`, which was not Windows': the wheel's may be others",
+        )
+
+
 def rename_modules(survey: Survey, contents: Contents, job: RepairJob) -> bool:
     """Give modules with the suffix of another platform the target's, where the binary is right; tell if any was."""
     renamed = False

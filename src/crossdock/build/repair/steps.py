@@ -16,6 +16,7 @@ from crossdock.build.repair.prove import (
     prove_native,
     prove_no_leak,
     rename_modules,
+    tell_doubts,
 )
 from crossdock.build.repair.pythons import python_tags
 from crossdock.build.repair.survey import Contents, Survey
@@ -47,6 +48,7 @@ def repair(wheel: Path, job: RepairJob) -> Repaired:
     survey = Survey(contents, job)
     prove_machines(survey, contents, job)
     native = prove_native(survey, job, frozenset(tag.rpartition("-")[2] for tag in claimed))
+    tell_doubts(survey, contents, job)
     if rename_modules(survey, contents, job):
         survey = Survey(contents, job)
     grafted = graft(survey, contents, job)

@@ -23,11 +23,7 @@ def is_static(path: str, architecture: str, triplet: str) -> bool:
     """Tell whether a file is a static library that is to be fitted."""
     rules = table()["static"]
     found = re.fullmatch(rf"usr/lib/{triplet}/lib([^/]+)\.a", path)
-    return (
-        found is not None
-        and architecture in rules["architectures"]
-        and found[1] in rules["libraries"]
-    )
+    return found is not None and architecture in rules["architectures"] and found[1] in rules["libraries"]
 
 
 def newest_wanted(names: Iterable[str]) -> str:
