@@ -120,12 +120,13 @@ def test_without_a_wheel_headers_stay_and_archives_go(place: Place, target: Targ
     assert not [name for name in found if name.endswith(".a")]
 
 
-def test_headers_that_tell_sizes_are_refused_for_a_target_with_others(place: Place) -> None:
+@pytest.mark.parametrize("name", ["linux-armv7l-glibc2.28", "win_amd64"])
+def test_headers_that_tell_sizes_are_refused_for_a_target_with_others(place: Place, name: str) -> None:
     files = {**members("host"), "vec/include/sizes.h": "#define VEC_SIZEOF_LONG 8\n"}
     make_wheel(place.wheels, "vec", tag=HERE, files=files)
     environment = place.environment()
     environment.install(["vec"], what="demo")
-    narrow = parse_target(f"cp{SHORT}-linux-armv7l-glibc2.28")
+    narrow = parse_target(f"cp{SHORT}-{name}")
     with pytest.raises(BuildError) as caught:
         overlay(environment.site_packages, narrow, place.world)
     assert (caught.value.code, list(caught.value.places)) == ("E-BUILD-OVERLAY", ["sizes.h"])

@@ -13,7 +13,7 @@ from crossdock.archive.wheel import Wheel
 from crossdock.digest import Digest
 from crossdock.errors import BuildError, FetchError
 from crossdock.safepath import PathRules
-from crossdock.target.model import Arch, Libc, LibcKind
+from crossdock.target.model import Arch, Libc, LibcKind, Os
 
 if TYPE_CHECKING:
     from crossdock.build.model import World
@@ -53,7 +53,7 @@ def overlay(site_packages: Path, target: Target, world: World) -> list[str]:
 
     A package without a wheel for the target keeps its headers, which are the same for most CPUs, and loses its static
     libraries, so that this machine's never get into an extension. Raise `BuildError` (E-BUILD-OVERLAY) where the
-    headers say how large C's types are and the target's words are of another size.
+    headers say how large C's types are and the target's pointers or longs are of another size.
     """
     taken = []
     for info in sorted(site_packages.glob("*.dist-info")):
@@ -76,7 +76,7 @@ def _keep_headers(package: str, own: list[Path], target: Target, world: World) -
     for path in own:
         if path.suffix in _ARCHIVES:
             path.unlink(missing_ok=True)
-    if _word_bits(target) != 8 * struct.calcsize("P"):
+    if _sizes(target) != (struct.calcsize("P"), struct.calcsize("l")):
         sized = [
             path
             for path in own
@@ -93,8 +93,10 @@ def _keep_headers(package: str, own: list[Path], target: Target, world: World) -
     world.warn(f"`{package}` has no wheel for {target.name or target.arch}: its headers are this machine's")
 
 
-def _word_bits(target: Target) -> int:
-    return 32 if target.arch in {Arch.ARMV7L, Arch.ARMV6L, Arch.I686} else 64
+def _sizes(target: Target) -> tuple[int, int]:
+    """Return the size of a pointer and of C's long, in bytes: Windows has longs of four whatever its pointers are."""
+    pointer = 4 if target.arch in {Arch.ARMV7L, Arch.ARMV6L, Arch.I686} else 8
+    return pointer, 4 if target.os is Os.WINDOWS else pointer
 
 
 def _compiled_against(info: Path) -> list[Path]:
