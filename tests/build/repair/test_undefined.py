@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.build.repair.elves import elf
 from tests.build.repair.made import SUFFIX, repaired
+from tests.inspect.builders import macho
 
+from crossdock.build.repair.looked_up import symbols_looked_up
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -107,3 +110,65 @@ def test_what_musl_has_not_is_an_error_there(tmp_path: Path, name: str) -> None:
         of_musl(tmp_path, "memcpy", name)
     assert caught.value.code == "E-BUILD-UNDEFINED"
     assert any(f"`{name}`" in place for place in caught.value.places)
+
+
+_UNDEFINED, _DEFINED = 0x01, 0x0F
+_LOOKED_UP, _BY_ZIG, _OF_THE_FIRST_LIBRARY, _WEAKLY = 0xFE00, 0x0000, 0x0100, 0xFE40
+
+
+def of_mac(
+    tmp_path: Path, *symbols: tuple[str, int, int], needed: tuple[str, ...] = ("/usr/lib/libSystem.B.dylib",)
+) -> None:
+    """Repair a module for macOS with symbols: C's name, kind and flags of <mach-o/nlist.h>."""
+    names = b"\0_PyInit_m\0"
+    table = b""
+    for name, kind, flags in symbols:
+        table += struct.pack("<IBBHQ", len(names), kind, 0, flags, 0)
+        names += f"_{name}\0".encode()
+    content = bytearray(macho(needed=needed, names=names) + table)
+    # LC_SYMTAB is the last command, right before the names; its second pair of words says where the symbols are.
+    struct.pack_into("<II", content, content.index(names) - 16, len(content) - len(table), len(symbols))
+    struct.pack_into("<I", content, 24, 0x80)  # MH_TWOLEVEL
+    repaired(
+        tmp_path,
+        {"demo/m.cpython-311-darwin.so": bytes(content)},
+        "macosx_13_0_arm64",
+        tag="cp311-cp311-macosx_11_0_arm64",
+    )
+
+
+@pytest.mark.parametrize("how", [_LOOKED_UP, _BY_ZIG])
+def test_what_a_link_for_macos_found_nowhere_is_an_error(tmp_path: Path, how: int) -> None:
+    with pytest.raises(BuildError) as caught:
+        of_mac(
+            tmp_path,
+            ("nowhere_defined", _UNDEFINED, how),
+            ("PyModule_Create2", _UNDEFINED, _LOOKED_UP),
+        )
+    assert caught.value.code == "E-BUILD-UNDEFINED"
+    assert caught.value.places == ("demo/m.cpython-311-darwin.so asks for `nowhere_defined`",)
+
+
+@pytest.mark.parametrize(
+    "symbols",
+    [
+        [("_Py_Dealloc", _UNDEFINED, _LOOKED_UP), ("memcpy", _UNDEFINED, _OF_THE_FIRST_LIBRARY)],
+        [("maybe", _UNDEFINED, _WEAKLY)],
+        [("here", _UNDEFINED, _LOOKED_UP), ("here", _DEFINED, 0)],
+    ],
+)
+def test_what_macos_the_interpreter_or_the_wheel_has_is_none(
+    tmp_path: Path, symbols: list[tuple[str, int, int]]
+) -> None:
+    of_mac(tmp_path, *symbols)
+
+
+def test_a_framework_may_bring_what_a_link_for_macos_left_open(tmp_path: Path) -> None:
+    framework = "/System/Library/Frameworks/Foundation.framework/Versions/C/Foundation"
+    of_mac(tmp_path, ("objc_msgSend", _UNDEFINED, _LOOKED_UP), needed=(framework,))
+
+
+def test_broken_mach_o_files_ask_for_nothing() -> None:
+    whole = macho(names=b"\0_x\0")
+    for size in range(0, len(whole), 3):
+        assert symbols_looked_up(whole[:size]) == (frozenset(), frozenset())

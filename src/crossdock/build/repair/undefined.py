@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
+from crossdock.build.repair.looked_up import symbols_looked_up
 from crossdock.errors import BuildError
 from crossdock.inspect.facts import Format, VersionNeed, split_version
 from crossdock.target.model import Os
@@ -26,6 +27,8 @@ _PYTHON = re.compile(r"_?Py")
 _KNOWN = re.compile(
     r"(?:ld-linux.*|ld64|ld-musl.*|lib(?:c|m|dl|rt|pthread|util|resolv|anl|gcc_s|stdc\+\+|atomic))\.so(?:\.\d+)?"
 )
+#: Of macOS, what zig links with: the C library and what comes with it.
+_KNOWN_MAC = re.compile(r"/usr/lib/lib(?:System|c\+\+|c\+\+abi|iconv|resolv)(?:\.\w+)?\.dylib")
 _FEW = 8
 
 
@@ -88,10 +91,14 @@ def _newest_of_glibc(image: Image) -> tuple[int, ...]:
 def prove_defined(survey: Survey, job: RepairJob, contents: Contents) -> None:
     """Refuse a module that no interpreter can load, since a symbol it asks for is nowhere (E-BUILD-UNDEFINED).
 
-    Links leave open what the interpreter has, and so they leave open everything. Said of Linux only: what has no
-    version there is defined in the wheel, is the interpreter's, is a symbol of the C library that the interpreter has
-    loaded (`dlopen` without `-ldl`), or is missing. A module that needs another library from outside is taken as it is.
+    Links leave open what the interpreter has, and so they leave open everything. What has no version on Linux is
+    defined in the wheel, is the interpreter's, is a symbol of the C library that the interpreter has loaded (`dlopen`
+    without `-ldl`), or is missing. On macOS a link notes for each symbol which library has it, and for one that it
+    left open that none has: the C library was there. A module that needs another library from outside is taken as it
+    is; Windows has no links that leave something open.
     """
+    if job.target.os is Os.MACOS:
+        _refuse(list(_missing_on_mac(survey, contents)), job)
     if job.target.os is not Os.LINUX or not job.c_symbols:
         return
     own = [one for one in survey.native() if one.file.binary.format is Format.ELF]
@@ -105,6 +112,23 @@ def prove_defined(survey: Survey, job: RepairJob, contents: Contents) -> None:
         for name in sorted(read[one.name].asked - defined - job.c_symbols.keys())
         if not _PYTHON.match(name)
     ]
+    _refuse(missing, job)
+
+
+def _missing_on_mac(survey: Survey, contents: Contents) -> Iterator[str]:
+    own = [one for one in survey.native() if one.file.binary.format is Format.MACHO]
+    read = {one.name: symbols_looked_up(contents.members[one.name].content) for one in own}
+    defined = frozenset[str]().union(*(names for _asked, names in read.values()))
+    files = {one.name.rpartition("/")[2] for one in own}
+    for one in own:
+        needed = one.image.needed if one.image is not None else ()
+        if one.goods or not all(_KNOWN_MAC.fullmatch(n) or n.rpartition("/")[2] in files for n in needed):
+            continue
+        asked = sorted(read[one.name][0] - defined)
+        yield from (f"{one.name} asks for `{name}`" for name in asked if not _PYTHON.match(name))
+
+
+def _refuse(missing: list[str], job: RepairJob) -> None:
     if missing:
         more = [f"and {len(missing) - _FEW} more"] if len(missing) > _FEW else []
         raise BuildError(
