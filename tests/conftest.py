@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ ALLOWED_SKIPS = (
     r"only on (Windows|macOS)",
     r"no namespaces for podman here",  # the kernel, or the container around, does not let root make them
     r"podman runs images in the tests as root only",  # no setup makes a user root
+    r"this kernel or user has no such sockets",  # nothing to keep a build from, then
     r"not on this file system",  # case-insensitive or without hard links: a property of the disk
 )
 
@@ -35,8 +37,17 @@ def _skips_are_fatal() -> bool:
     return setting.lower() in {"1", "true", "yes"}
 
 
+def _take_signals() -> None:
+    """Take signals as a terminal's programs do: what `nohup` or a shell's `&` ignored, every child would ignore too."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 def pytest_configure() -> None:
     """Keep what the person at the keyboard has set away from the tests; each sets what it is about."""
+    _take_signals()
     for name in [name for name in os.environ if name.startswith("CROSSDOCK_") and name not in _TEST_SETTINGS]:
         del os.environ[name]
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SOURCE_DATE_EPOCH", "COLUMNS"):

@@ -40,11 +40,9 @@ def yard(tmp_path: Path) -> Yard:
     return Yard(tmp_path)
 
 
-def test_the_first_process_inside_is_closed_before_another_runs(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if kind != "namespaces":
-        pytest.skip("bubblewrap's first process is its own")
+@pytest.mark.parametrize("kind", ["namespaces"], indirect=True)  # bubblewrap's first process is its own
+@pytest.mark.usefixtures("kind")
+def test_the_first_process_inside_is_closed_before_another_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     from crossdock.build.sandbox import enter
 
     class Forks(Exception):  # noqa: N818  it is none

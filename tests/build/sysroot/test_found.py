@@ -205,9 +205,10 @@ def test_offline_an_old_answer_serves_and_none_is_told(world: World, tmp_path: P
 def test_an_environment_speaks_of_this_sysroot(world: World, small: SmallArchive) -> None:
     small.add("libhdf5-dev", Member("usr/include/hdf5.h", b""), version="1.10.6+repack-4+deb11u1")
     small.publish()
-    sysroot = find_sysroot("h5py", linux(), NO_SETTINGS, world)
+    sysroot = find_sysroot("h5py", linux(), replace(NO_SETTINGS, release="bullseye"), world)
     assert sysroot is not None
-    assert sysroot.environment == {"HDF5_DIR": f"/usr/lib/{TRIPLET}/hdf5/serial", "HDF5_VERSION": "1.10.6"}
+    told = {"HDF5_DIR": f"/usr/lib/{TRIPLET}/hdf5/serial", "HDF5_VERSION": "1.10.6"}
+    assert told.items() <= sysroot.environment.items()
 
 
 def test_a_release_that_is_not_known_is_refused(world: World) -> None:
