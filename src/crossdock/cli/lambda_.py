@@ -103,8 +103,9 @@ def _tell(session: LambdaSession, bundle: Bundle, zips: list[ZipReceipt]) -> Non
     for one in zips:
         count = sum(package.package is not None for package in one.packages)
         packages = f"{count} package{'' if count == 1 else 's'}"
+        files = f"{one.written.files} file{'' if one.written.files == 1 else 's'}"
         session.tell(
-            f"{one.file}: {bundle.target.name} {one.role}, {packages}, {one.written.files} files, "
+            f"{one.file}: {bundle.target.name} {one.role}, {packages}, {files}, "
             f"{human_size(one.written.size)} ({human_size(one.written.unzipped)} unzipped)"
         )
         for package in one.packages:
