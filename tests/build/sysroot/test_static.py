@@ -10,7 +10,7 @@ from tests.build.repair.elves import elf
 from tests.support.debian import ar
 
 from crossdock.build.model import Sysroot, SystemPackage
-from crossdock.build.sysroot import static_link, static_links, static_packages
+from crossdock.build.sysroot import static_links, static_packages
 from crossdock.build.sysroot.archives import fit
 from crossdock.build.sysroot.static import is_static, newest_wanted, static_parts
 
@@ -166,8 +166,9 @@ def sysroot(tmp_path: Path) -> Sysroot:
 
 
 def test_what_links_a_library_statically(sysroot: Sysroot) -> None:
-    assert static_link("z", sysroot, (2, 17), place="/sysroot") == [f"/sysroot/{FOLDER}/libz.a", "-lm"]
-    assert static_link("pq", sysroot, (2, 17), place="/sysroot") is None
+    links = static_links(sysroot, (2, 17), place="/sysroot")
+    assert links["z"] == [f"/sysroot/{FOLDER}/libz.a", "-lm"]
+    assert "pq" not in links
     assert [one.source for one in static_packages(sysroot, ["z", "pq"])] == ["zlib"]
 
 

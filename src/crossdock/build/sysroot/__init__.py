@@ -16,7 +16,7 @@ from crossdock.build.sysroot.asked import libraries_asked, library_hint
 from crossdock.build.sysroot.found import find_sysroot
 from crossdock.build.sysroot.headers import library_for_header, library_for_lib
 from crossdock.build.sysroot.releases import newest_release
-from crossdock.build.sysroot.static import static_link, static_links, static_packages
+from crossdock.build.sysroot.static import static_links, static_packages
 
 __all__ = [
     "find_sysroot",
@@ -25,7 +25,6 @@ __all__ = [
     "library_for_lib",
     "library_hint",
     "newest_release",
-    "static_link",
     "static_links",
     "static_packages",
 ]

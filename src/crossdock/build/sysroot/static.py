@@ -130,13 +130,6 @@ def static_links(sysroot: Sysroot, floor: tuple[int, int] | None, *, place: str)
     return links
 
 
-def static_link(
-    name: str, sysroot: Sysroot, floor: tuple[int, int] | None, *, place: str
-) -> list[str] | None:
-    """Return what links one library statically, None for one that is to be linked as it is; see `static_links`."""
-    return static_links(sysroot, floor, place=place).get(name)
-
-
 def static_packages(sysroot: Sysroot, names: Sequence[str]) -> tuple[SystemPackage, ...]:
     """Return the packages whose code is in a module that was linked statically with libraries of these names."""
     parts = {part for name in names for part in sysroot.static.get(name, {}).get("parts", ())}

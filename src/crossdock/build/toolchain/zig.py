@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossdock.build.installer import run_uv
 from crossdock.build.sandbox import Limits, Mount, open_sandbox, sandbox_kind
 from crossdock.build.toolchain.symbols import glibc_symbols, musl_symbols
 from crossdock.errors import BuildError
@@ -48,22 +49,16 @@ WITH_PLACES = frozenset({"bubblewrap", "namespaces"})
 def zig_directory(store: Store, tools: BuildTools) -> Path:
     """Return the directory of the pinned zig in the store; fetched by uv at the first time, its hash verified.
 
-    Raise `BuildError` (E-BUILD-ZIG) where it cannot be had for this machine.
+    Raise `BuildError` (E-BUILD-ZIG) where it cannot be had for this machine, E-BUILD-TIMEOUT where the index is too slow.
     """
 
     def make(place: Path) -> None:
         requirement = place / "requirements.txt"
         hashes = " ".join(f"--hash=sha256:{line}" for line in _HASHES_FILE.read_text().split())
         requirement.write_text(f"ziglang=={VERSION} {hashes}\n")
-        done = subprocess.run(
-            [tools.uv, "pip", "install", "--quiet", *tools.uv_arguments, "--no-deps", "--only-binary", ":all:",
-             "--require-hashes", "--link-mode", "copy", "--target", str(place), "-r", str(requirement)],
-            env=dict(tools.uv_environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
+        command = ["pip", "install", "--quiet", *tools.uv_arguments, "--no-deps", "--only-binary", ":all:"]
+        command += ["--require-hashes", "--link-mode", "copy", "--target", str(place), "-r", str(requirement)]
+        done = run_uv(tools, command, f"install ziglang {VERSION}")
         if done.returncode or not _program(place).is_file():
             raise BuildError(
                 f"cannot get the compiler: `ziglang` {VERSION} from the package index",
