@@ -78,6 +78,7 @@ def test_libraries_that_the_output_names_are_added() -> None:
         'x.h:166:2: error: "needs librdkafka v2.16.0 or later"',
         "Dependency libfoo found: NO. Found 1.0 but need: '>=1.2'\nERROR: Invalid version, need 'libfoo' ['>=1.2'] found '1.0'",
         "x.c:3:1: error: unknown type name 'git_new_thing'",
+        "running build\ninclude/netcdf-compat.h:143:40: error: expected value in expression",
         "Requested 'libfoo >= 1.2' but version of libfoo is 1.0",
         "ERROR: Minimum supported PROJ version is 9.4.0, installed version is 7.2.1.",
     ],
@@ -114,4 +115,4 @@ def test_a_build_without_libraries_has_none_that_are_too_old() -> None:
 
 
 def test_an_ordinary_error_asks_for_nothing() -> None:
-    assert changed(PackageSettings(), "x.c:1:2: error: expected ';'\n", sysroot((2, 31)), given=False) is None
+    assert changed(PackageSettings(), "ValueError: x.c:1:2: no\n", sysroot((2, 31)), given=False) is None

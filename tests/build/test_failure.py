@@ -59,6 +59,11 @@ CASES = {
         "inline assembly",
         ("written for gcc",),
     ),
+    "sources that are fetched": Case(
+        "[3/9] Performing download step (git clone) for 'abseil-cpp-populate'\nerror: could not find git for clone of abseil\n",
+        "could not find git",
+        ("no network", "a sdist must bring what it compiles"),
+    ),
     "a header of macOS": Case(
         "x.m:1:9: fatal error: 'CoreFoundation/CoreFoundation.h' file not found\n1 error generated.\n",
         "CoreFoundation.h",
@@ -234,3 +239,12 @@ def test_what_is_not_of_the_backend_keeps_its_own_words(tmp_path: Path, code: st
     assert list(error.places) == ["a place", f"the whole output: {tmp_path / 'build.log'}"]
     # Nothing was run: there is no output to look at.
     assert list(explain(tmp_path, "", code=code).places) == ["a place"]
+
+
+def test_an_earlier_attempt_is_not_the_cause(tmp_path: Path) -> None:
+    earlier = b"./build.sh: 18: cmake: not found\n"
+    build = build_of(target("linux/arm64"), tmp_path)
+    build.log.write_bytes(earlier + b"x.c:1:10: fatal error: 'ffi.h' file not found\n")
+    error = explained(BuildError("it failed", code="E-BUILD-BACKEND"), build, len(earlier))
+    assert not any("cmake" in line for line in error.places)
+    assert "libffi-dev" in (error.hint or "")

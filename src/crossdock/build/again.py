@@ -29,13 +29,12 @@ _PROGRAMS = tuple(
 )
 _MODULE = re.compile(r"No module named '(\w+)")
 
-#: What a source says that needs newer libraries than the oldest release has.
+#: What is said where libraries of the oldest release do not serve: any error of the compiler, or a word of versions.
 _OLD = re.compile(
-    r"(?:error: use of undeclared identifier|error: no member named|error: unknown type name"
-    r"|error: call to undeclared function|error: too (?:few|many) arguments|#error|error: \"[^\"\n]*(?:version|later|newer)"
+    r"(?:^[^\s:][^:\n]{0,400}:\d+:\d+: error: |#error|error: \"[^\"\n]*(?:version|later|newer)"
     r"|Invalid version, need|Requested '[^'\n]*' but version of|but found version|\bor (?:later|newer|higher|above)\b"
     r"|version \"[^\"\n]*\" is required|\brequires? [\w.+-]{1,40} ?>= ?\d|is too old|minimum supported [^\n]{0,60}version)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 
 

@@ -85,7 +85,7 @@ def build_cross(build: CrossBuild) -> Repaired:
         except BuildError as error:
             found = attempt.asks(error) if left else None
             if found is None:
-                raise failure.explained(error, build) from error
+                raise failure.explained(error, build, attempt.begun) from error
             settings, what = found
             build.tell(f"again with {what}")
             build = replace(build, settings=settings)
@@ -98,6 +98,8 @@ class _Attempt:
     def __init__(self, build: CrossBuild) -> None:
         self._build = build
         self._sysroot: Sysroot | None = None
+        #: Where its output begins in the log.
+        self.begun = build.log.stat().st_size
 
     def repaired(self) -> Repaired:
         """Build and prove; `BuildError` where that fails."""
@@ -112,7 +114,6 @@ class _Attempt:
             shipped = hashes_below(project)
             # Before the build, which may write there.
             own_os_name = asks_os_name(project, build.target)
-            begun = build.log.stat().st_size
             build.tell("preparing")
             parts = gather_parts(build, python, system, project, scratch)
             self._sysroot = parts.sysroot
@@ -120,7 +121,7 @@ class _Attempt:
             workshop = _Workshop(build, parts, project, work, system)
             wheel = workshop.wheel(python)
             build.tell("proving")
-            doubts = modules_given_up(_output(build.log, begun)), own_os_name
+            doubts = modules_given_up(_output(build.log, self.begun)), own_os_name
             done = workshop.repaired(wheel, shipped, _forbidden(scratch, build.world, python), doubts)
             for one in done.report.findings:
                 if one.code in _TOLD:
@@ -133,7 +134,7 @@ class _Attempt:
         if error.code not in {"E-BUILD-BACKEND", "E-BUILD-LIBRARY", "E-BUILD-FELL-BACK"}:
             return None
         given = build.settings.sysroot is not None or build.world.sysroot is not None
-        return changed(build.settings, log_text(build.log), self._sysroot, given=given)
+        return changed(build.settings, _output(build.log, self.begun), self._sysroot, given=given)
 
 
 class _Workshop:

@@ -33,9 +33,12 @@ class _Cause(NamedTuple):
     words: Callable[[re.Match[str], CrossBuild], str]
 
 
-def explained(error: BuildError, build: CrossBuild) -> BuildError:
-    """Return the error of a failed build with what its output says: the lines, the log, the cause, what was not done."""
-    text = log_text(build.log, _SEARCHED)
+def explained(error: BuildError, build: CrossBuild, begun: int = 0) -> BuildError:
+    """Return the error of a failed build with what its output says: the lines, the log, the cause, what was not done.
+
+    The log's first `begun` bytes are an earlier attempt's.
+    """
+    text = log_text(build.log, max(0, min(build.log.stat().st_size - begun, _SEARCHED)))
     lines = _lines(text) if error.code == "E-BUILD-BACKEND" else list(error.places)
     hint = _hint(text, build) if error.code in {"E-BUILD-BACKEND", "E-BUILD-FELL-BACK"} else error.hint
     places = [*lines, f"the whole output: {build.log}"] if build.log.stat().st_size else lines
@@ -191,7 +194,7 @@ _CAUSES: tuple[_Cause, ...] = (
     _Cause(
         re.compile(
             r"(?:Temporary failure in name resolution|Name or service not known|Network is unreachable|ConnectionError"
-            r"|URLError|Could not resolve host)"
+            r"|URLError|Could not resolve host|could not find git for clone|git clone\b)"
         ),
         _words(
             "the build wanted to download something, and builds have no network: a sdist must bring what it compiles"
