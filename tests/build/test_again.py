@@ -25,6 +25,7 @@ def sysroot(floor: tuple[int, int]) -> Sysroot:
         ("FileNotFoundError: [Errno 2] No such file or directory: 'cmake'", ("cmake",)),
         ("/bin/sh: 1: swig: not found", ("swig",)),
         ("make: ninja: command not found", ("ninja",)),
+        ("error: command 'swig' failed: No such file or directory", ("swig",)),
         ("Program 'cython' found: NO", ("cython",)),
         ("error: Could not find `cmake` executable!", ("cmake",)),
         ("Cannot find meson", ("meson",)),

@@ -20,6 +20,7 @@ _PROGRAMS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"No such file or directory: '(?:[^'\n]*/)?({_NAME})'",
+        rf"command '(?:[^'\n]*/)?({_NAME})' failed: No such file or directory",
         rf"(?<![\w.+-])({_NAME}): (?:command )?not found",
         rf"(?<![\w.+-])({_NAME})(?: ?[<>=]=? ?[\d.]+)?(?: is required| must be installed| (?:was )?not found| is not installed)",
         rf"(?:could not|cannot|can't|unable to|did not) find (?:the )?(?:program |executable )?['\"`]?({_NAME})\b",

@@ -21,8 +21,9 @@ from crossdock.build.target_python.names import (
 )
 from crossdock.build.toolchain.made import Places, Plan, toolchain_directory, write_toolchain
 from crossdock.build.toolchain.targets import build_floor, machine_words, zig_target
-from crossdock.build.toolchain.zig import warm_cache, zig_directory
+from crossdock.build.toolchain.zig import kernel_headers, warm_cache, zig_directory
 from crossdock.errors import BuildError
+from crossdock.target.model import Os
 
 if TYPE_CHECKING:
     from crossdock.build.backend import BuildSystem, BuildTools
@@ -104,6 +105,8 @@ def gather_parts(
     mounts += python_mounts(python)
     if sysroot is not None:
         mounts.append(Mount(source=sysroot.directory, place=places.sysroot))
+    elif by_place and target.os is Os.LINUX:
+        mounts += kernel_headers(zig)
     rust = prepare_rust(
         project,
         system,

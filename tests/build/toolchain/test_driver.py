@@ -204,6 +204,14 @@ def test_compile_and_link_say_the_target(tmp_path: Path) -> None:
     assert there.run("host-cc", "a.c").stdout.split()[2] == "x86_64-linux-gnu.2.17"
 
 
+def test_what_is_read_from_standard_input_has_a_language(tmp_path: Path) -> None:
+    """zig hands it to clang as it is otherwise, and clang does not know a target with the C library's version."""
+    there = Installed(tmp_path, ECHO)
+    assert there.run("cc", "-E", "-").stdout.split()[4:8] == ["-x", "c", "-E", "-"]
+    assert there.run("cc", "-E", "-xc++", "-").stdout.split()[4:6] == ["-E", "-xc++"]
+    assert "-x" not in there.run("cc", "-E", "a.c").stdout.split()
+
+
 def test_questions_are_answered_for_the_target(tmp_path: Path) -> None:
     there = Installed(tmp_path, "exit 9")
     assert there.run("cc", "-dumpmachine").stdout == "aarch64-linux-gnu\n"

@@ -6,6 +6,7 @@ import re
 import uuid
 from hashlib import sha256
 from importlib import resources
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from crossdock.build.repair.survey import Contents
 
 #: PEP 770: any file below `sboms`, its type by its ending.
-_BILL = "sboms/crossdock.cdx.json"
+_BILL = "sboms/crossdock{}.cdx.json"
 _ENDS = re.compile(rb"\r?\n(?=\r?\n|\Z)")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "dev.crossdock.sbom")
 #: Debian Policy 12.5: copyright files refer to these texts and do not repeat them; `base-files` has them.
@@ -85,7 +86,8 @@ def _name_licences(contents: Contents, names: Sequence[str]) -> None:
     version = re.match(rb"(?:.*\n)*?Metadata-Version:[ \t]*(\d+)\.(\d+)", old.content)
     if version is None or (int(version[1]), int(version[2])) < _LICENSE_FILE:
         return
-    lines = "".join(f"\nLicense-File: {one}" for one in names).encode()
+    stated = set(re.findall(rb"(?m)^License-File:[ \t]*(.*?)\r?$", old.content))
+    lines = "".join(f"\nLicense-File: {one}" for one in names if one.encode() not in stated).encode()
     ends = _ENDS.search(old.content)
     at = ends.start() if ends else len(old.content)
     contents.put(old._replace(content=old.content[:at] + lines + old.content[at:]))
@@ -114,7 +116,13 @@ def add_bill(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> 
         "dependencies": [{"ref": "wheel", "dependsOn": sorted(one["bom-ref"] for one in components)}],
     }
     document["serialNumber"] = f"urn:uuid:{uuid.uuid5(_NAMESPACE, canonical_json(document).decode())}"
-    contents.put(WheelMember(f"{contents.dist_info}/{_BILL}", canonical_json(document)))
+    contents.put(WheelMember(_free_name(contents), canonical_json(document)))
+
+
+def _free_name(contents: Contents) -> str:
+    """Return a name that no bill in the wheel has: one of an earlier repair stays true of what that took in."""
+    names = (f"{contents.dist_info}/{_BILL.format(number)}" for number in ("", *(f"-{n}" for n in count(2))))
+    return next(name for name in names if name not in contents.members)
 
 
 def _component(package: SystemPackage, sysroot: Sysroot, grafted: Sequence[Grafted]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _of_modules(survey: Survey, contents: Contents, claimed: list[Pair], target:
         if own not in claimed:
             contents.tell("E-BUILD-TAG", f"claimed {_words(claimed)}; its modules are for {'-'.join(own)}")
         return own
-    why, since = _stable(survey, contents)
+    why, since = stable_of(survey, contents)
     if why:
         contents.tell("E-BUILD-TAG", f"claimed {_words(stable)}, which is not true: {why}")
         return own
@@ -71,7 +71,7 @@ def _of_modules(survey: Survey, contents: Contents, claimed: list[Pair], target:
     return (f"cp3{oldest}", "abi3")
 
 
-def _stable(survey: Survey, contents: Contents) -> tuple[str, tuple[int, int]]:
+def stable_of(survey: Survey, contents: Contents) -> tuple[str, tuple[int, int]]:
     """Return why the modules do not keep to the stable ABI, empty if they do, and the Python they need."""
     newest = (0, 0)
     for one in survey.modules():

@@ -63,7 +63,7 @@ def repair(wheel: Path, job: RepairJob) -> Repaired:
     add_bill(contents, grafted, job)
     write_provenance(contents, job)
     prove_no_leak(contents, job)
-    built, tags = finish(contents, pairs, platform)
+    built, tags = finish(contents, pairs, [platform])
     report = RepairReport(tags=tags, floor=floor, grafted=grafted, findings=ordered(contents.findings))
     return Repaired(wheel=built, report=report)
 

@@ -61,13 +61,14 @@ def glibc_floor(survey: Survey, arch: Arch) -> Floor:
     """
     best = Floor(version=(2, lowest_glibc(arch)))
     for one in survey.native():
-        for floor in _glibc_needs(one, survey, arch):
+        for floor in glibc_needs(one, survey, arch):
             if floor.version > best.version or (floor.version == best.version and not best.path):
                 best = floor
     return best
 
 
-def _glibc_needs(one: Found, survey: Survey, arch: Arch) -> Iterator[Floor]:
+def glibc_needs(one: Found, survey: Survey, arch: Arch) -> Iterator[Floor]:
+    """Yield the oldest glibc for each thing that a binary needs from outside of the wheel."""
     image = one.image
     if image is None:
         return
@@ -115,11 +116,17 @@ def macos_floor(found: Iterable[Found], arch: Arch) -> Floor:
     From 11 on tags know whole versions only (`packaging.tags.mac_platforms`), so a need of 11.3 is one of 12.
     """
     best = Floor(version=_LOWEST_MAC[arch])
+    for floor in macos_needs(found):
+        if floor.version > best.version:
+            best = floor
+    return best
+
+
+def macos_needs(found: Iterable[Found]) -> Iterator[Floor]:
+    """Yield the oldest macOS for each binary that says which, as a tag can say it."""
     for one in found:
         needs = one.image.min_os if one.image is not None else None
         if needs is None:
             continue
         whole = (needs[0] + 1, 0) if needs[0] >= _BIG_SUR and needs[1] else needs
-        if whole > best.version:
-            best = Floor(version=whole, path=one.name, need=f"macOS {needs[0]}.{needs[1]}")
-    return best
+        yield Floor(version=whole, path=one.name, need=f"macOS {needs[0]}.{needs[1]}")

@@ -57,18 +57,27 @@ def write_provenance(contents: Contents, job: RepairJob) -> None:
 
 
 def finish(
-    contents: Contents, tags: Iterable[tuple[str, str]], platform: str
+    contents: Contents,
+    tags: Iterable[tuple[str, str]],
+    platforms: Iterable[str],
+    *,
+    purelib: bool | None = None,
+    keep_generator: bool = False,
 ) -> tuple[BuiltWheel, tuple[str, ...]]:
-    """Write WHEEL for the tags, and the wheel; return it and its tags one by one."""
-    pairs = sorted(set(tags))
-    all_tags = tuple(f"{python}-{abi}-{platform}" for python, abi in pairs)
+    """Write WHEEL for the tags, and the wheel; return it and its tags one by one.
+
+    `tags` are all pairs of some Pythons and some ABIs: a file name says no less. `purelib` says where the wheel's root
+    is installed, None by its platform. WHEEL keeps the release of its generator only if `keep_generator` asks for it.
+    """
+    pairs, systems = sorted(set(tags)), sorted(set(platforms))
+    all_tags = tuple(f"{python}-{abi}-{platform}" for python, abi in pairs for platform in systems)
     name = f"{contents.dist_info}/WHEEL"
     old = contents.members[name]
-    contents.put(
-        old._replace(content=_wheel_file(old.content, all_tags, contents.build, pure=platform == "any"))
-    )
+    pure = systems == ["any"] if purelib is None else purelib
+    kept = old.content if keep_generator else without_release(old.content)
+    contents.put(old._replace(content=_wheel_file(kept, all_tags, contents.build, pure=pure)))
     compressed = "-".join(
-        [".".join(dict.fromkeys(pair[place] for pair in pairs)) for place in (0, 1)] + [platform]
+        [".".join(dict.fromkeys(pair[place] for pair in pairs)) for place in (0, 1)] + [".".join(systems)]
     )
     build = f"-{contents.build}" if contents.build else ""
     filename = f"{contents.name}-{contents.version}{build}-{compressed}.whl"
@@ -77,7 +86,7 @@ def finish(
 
 
 def _wheel_file(content: bytes, tags: Iterable[str], build: str, *, pure: bool) -> bytes:
-    lines = without_release(content).decode().splitlines()
+    lines = content.decode().splitlines()
     kept = [
         line
         for line in lines

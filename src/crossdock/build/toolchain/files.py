@@ -81,6 +81,8 @@ def cmake_toolchain(plan: Plan) -> str:
         "set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)",
         "set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)",
         "set(CMAKE_POSITION_INDEPENDENT_CODE ON)",
+        # C++20 sources are searched for modules otherwise, by a program of LLVM's that zig lacks (policy CMP0155).
+        "set(CMAKE_CXX_SCAN_FOR_MODULES OFF)",
         # No search path of the build tree is written, and so none is there to be changed when it is installed.
         'set(CMAKE_BUILD_WITH_INSTALL_RPATH ON CACHE BOOL "")',
     ]

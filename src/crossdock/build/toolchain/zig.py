@@ -75,6 +75,15 @@ def _program(place: Path) -> Path:
     return plain if plain.is_file() else plain.with_suffix(".exe")
 
 
+def kernel_headers(zig: Path) -> list[Mount]:
+    """Return Linux's headers for programs at the places where scripts read them: `/usr/include/linux` and its neighbours.
+
+    Compilers have zig's own. Those of a CPU, `asm`, are left out: no script reads them.
+    """
+    folders = sorted((zig / "lib" / "libc" / "include" / "any-linux-any").iterdir())
+    return [Mount(source=one, place=f"/usr/include/{one.name}") for one in folders if one.name != "asm"]
+
+
 def zig_program(world: World) -> Path:
     """Return the zig executable, see `zig_directory`."""
     return _program(zig_directory(world.store, world.tools).parent)

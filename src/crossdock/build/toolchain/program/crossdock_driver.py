@@ -132,6 +132,9 @@ def _compile(tool: str, arguments: list[str], *, host: bool) -> int:
         settings.HOST_TARGET if host else settings.TARGET,
         "-fno-sanitize=all",
     ]
+    if "-E" in kept and "-" in kept and not any(word.startswith("-x") for word in kept):
+        # zig hands input of no known language to clang, with a target in words that clang does not know.
+        before += ["-x", "c++" if tool == "c++" else "c"]
     after = ["-g0"]
     for from_, to in settings.PREFIX_MAP:
         after.append(f"-ffile-prefix-map={from_}={to}")
