@@ -6,7 +6,7 @@ import re
 import uuid
 from hashlib import sha256
 from importlib import resources
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from crossdock import __version__
@@ -121,7 +121,8 @@ def add_bill(contents: Contents, grafted: Sequence[Grafted], job: RepairJob) -> 
 
 def _free_name(contents: Contents) -> str:
     """Return a name that no bill in the wheel has: one of an earlier repair stays true of what that took in."""
-    names = (f"{contents.dist_info}/{_BILL.format(number)}" for number in ("", *(f"-{n}" for n in count(2))))
+    numbers = chain([""], (f"-{number}" for number in count(2)))
+    names = (f"{contents.dist_info}/{_BILL.format(number)}" for number in numbers)
     return next(name for name in names if name not in contents.members)
 
 
