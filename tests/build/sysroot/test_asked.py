@@ -11,6 +11,7 @@ SAID = {
     "c/_cffi_backend.c:15:10: fatal error: 'ffi.h' file not found": "libffi-dev",
     "yaml/_yaml.h:2:10: fatal error: yaml.h: No such file or directory": "libyaml-dev",
     "src/x.c:1:10: fatal error: 'openssl/opensslv.h' file not found": "libssl-dev",
+    "Exception: pkg-config package 'libusb-1.0 >= 1.0.9' not found": "libusb-1.0-0-dev",
     "./psycopg/psycopg.h:36:10: fatal error: 'libpq-fe.h' file not found": "libpq-dev",
     "src/lxml/etree.c:9:10: fatal error: 'libxml/xmlversion.h' file not found": "libxml2-dev",
     "MySQLdb/_mysql.c:46:10: fatal error: 'mysql.h' file not found": "libmariadb-dev",

@@ -118,6 +118,7 @@ def test_cmakes_toolchain_file(name: str, system: str, processor: str, ending: s
     assert "set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)" in lines
     assert "set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)" in lines
     assert 'set(CMAKE_FIND_ROOT_PATH "/sysroot" "/target" "/python" "/build")' in lines
+    assert "set(CMAKE_CXX_SCAN_FOR_MODULES OFF)" in lines
     assert "set(CMAKE_LIBRARY_ARCHITECTURE some-triplet)" in lines
     (module,) = [line for line in lines if line.startswith("set(PYTHON_MODULE_EXTENSION ")]
     assert module.split('"')[1].endswith(ending)

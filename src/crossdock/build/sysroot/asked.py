@@ -39,6 +39,7 @@ _SAID: tuple[tuple[str, Callable[[str], str | None]], ...] = (
     (rf"unable to find (?:dynamic|static)? ?system library '({_NAME})'", library_for_lib),
     (rf"(?:C|C\+\+) (?:shared or static|static|shared) library '({_NAME})' not found", library_for_lib),
     (rf"No package '({_NAME})' found", library_for_module),
+    (rf"package '({_NAME})(?: ?[<>=]=? ?[\w.]+)?' not found", library_for_module),
     (rf"Package '?({_NAME})'?(?:, required by '[^'\n]*',)? (?:was )?not found", library_for_module),
     (rf"system library `({_NAME})` required by crate", library_for_module),
     (rf"Could NOT find ({_NAME})", library_for_cmake),

@@ -86,6 +86,8 @@ def cmake_toolchain(plan: Plan) -> str:
         # No search path of the build tree is written, and so none is there to be changed when it is installed.
         'set(CMAKE_BUILD_WITH_INSTALL_RPATH ON CACHE BOOL "")',
     ]
+    # What projects would learn by running a program: double precision numbers are stored as integers are on every CPU here.
+    lines.append('set(IEEE754_DOUBLE_ENDIANNESS_MATCHES ON CACHE BOOL "")')
     if plan.triplet:
         lines.append(f"set(CMAKE_LIBRARY_ARCHITECTURE {plan.triplet})")
     for name in ("Python_INCLUDE_DIR", "Python3_INCLUDE_DIR", "PYTHON_INCLUDE_DIR", "PYTHON_INCLUDE_DIRS"):
