@@ -8,6 +8,7 @@
     ├── FetchError               a download that failed or was not what the lock says
     ├── StoreError               the store on this disk
     ├── BuildError               a source distribution that cannot be built
+    ├── RetagError               a wheel that no true tag can be given, or not the one asked for
     ├── InspectError             a binary that cannot be read
     ├── ImageError               an image, manifest, layer or layout that is broken or cannot be had
     ├── TrialError               a function that cannot be tried on this machine
@@ -98,6 +99,12 @@ class BuildError(CrossdockError):
     """A source distribution cannot be built for the target."""
 
     default_code = "E-BUILD"
+
+
+class RetagError(CrossdockError):
+    """A wheel cannot truly have the tag that is asked for, or none at all."""
+
+    default_code = "E-RETAG"
 
 
 class InspectError(CrossdockError):

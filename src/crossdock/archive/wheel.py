@@ -80,6 +80,8 @@ class Wheel:
     start_up_hooks: tuple[MemberPath, ...]
     #: What is wrong with RECORD, where that was allowed by name.
     record_problems: tuple[str, ...]
+    #: Every tag that WHEEL states: those of the file name, unless others were allowed.
+    stated_tags: frozenset[str]
 
     def __init__(
         self,
@@ -89,12 +91,14 @@ class Wheel:
         limits: Limits,
         *,
         allow_bad_record: bool,
+        allow_other_tags: bool,
     ) -> None:
         self.archive = archive
         self.filename = name
         self._rules = rules
         self._limits = limits
         self._hash_all = allow_bad_record
+        self._allow_other_tags = allow_other_tags
         self._rows: dict[str, RecordRow] = {}
         self._by_name = {member.name: member for member in archive.members if not member.is_dir}
         self._identify()
@@ -117,17 +121,26 @@ class Wheel:
         rules: PathRules = PathRules.ANY,
         limits: Limits = DEFAULT_LIMITS,
         allow_bad_record: bool = False,
+        allow_other_tags: bool = False,
     ) -> Self:
         """Open the wheel in `buffer` for a target with the path rules `rules`; raise `ArchiveError` if it is not sound.
 
         Checked are the zip's structure, the file name against METADATA and WHEEL, RECORD as a set, `.data`
         schemes and entry points; `read` and `stream` check the contents. With `allow_bad_record` what is wrong
-        with RECORD goes to `record_problems` and every hash is computed here. The buffer is in use until `close`.
+        with RECORD goes to `record_problems` and every hash is computed here. With `allow_other_tags` WHEEL may state
+        other tags than the file name does (`stated_tags`): a wheel that was renamed. The buffer is in use until `close`.
         """
         name = WheelName.parse(filename, limit=limits.tags)
         archive = ZipArchive.parse(buffer, filename=filename, limits=limits, rules=rules)
         try:
-            return cls(archive, name, rules, limits, allow_bad_record=allow_bad_record)
+            return cls(
+                archive,
+                name,
+                rules,
+                limits,
+                allow_bad_record=allow_bad_record,
+                allow_other_tags=allow_other_tags,
+            )
         except BaseException:
             archive.close()
             raise
@@ -273,7 +286,8 @@ class Wheel:
             found |= expand_tag(tag, filename, limit=limit)
             if len(found) > limit:
                 self._refuse("E-WHEEL-TAG-LIMIT", f"more than {limit} tags", member=member)
-        if found != self.filename.tag_names:
+        self.stated_tags = frozenset(found)
+        if found != self.filename.tag_names and not self._allow_other_tags:
             self._refuse(
                 "E-WHEEL-TAGS",
                 "the tags in WHEEL are not those of the file name",

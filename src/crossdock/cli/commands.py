@@ -9,6 +9,7 @@ COMMANDS = {
     "download": ("download", "wheel files for a target (pip download's flags are understood)"),
     "install": ("install", "a directory for a target (pip install --target's flags are understood)"),
     "build": ("build", "a wheel for a target from a source distribution, compiled with zig"),
+    "retag": ("retag", "give wheels the tags that are true of what is in them, or say why not"),
     "image": (
         "image",
         "one OCI image for many platforms: to a registry, a layout, an archive, podman or docker",

@@ -31,7 +31,7 @@ class _Strings:
         return place
 
 
-def elf(  # noqa: PLR0915 - a file from its first byte to its last
+def elf(  # noqa: C901, PLR0915 - a file from its first byte to its last
     cpu: str = "aarch64",
     *,
     needed: tuple[str, ...] = (),
@@ -41,9 +41,13 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
     soname: str = "",
     runpath: str = "",
     rpath: str = "",
+    defines: tuple[str, ...] = (),
     extra: bytes = b"",
 ) -> bytes:
-    """Return a shared library. `versions` are symbols by version by library; `extra` lies in the file unseen."""
+    """Return a shared library.
+
+    `versions` are symbols by version by library, `defines` versions of its own; `extra` lies in the file unseen.
+    """
     machine, bits, order, flags = _CPUS[cpu]
     wide = bits == 64
     word, size = ("Q", 8) if wide else ("I", 4)
@@ -72,6 +76,11 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
     for name in exports:
         symbols.append((strings.at(name), 0x12, 1, 0x40))
         indices.append(1)
+    verdef = b""
+    for number, version in enumerate(defines, 1):
+        following = 0 if number == len(defines) else 28
+        verdef += struct.pack(f"{order}4H3I", 1, 0, number + 1, 1, _hash(version), 20, following)
+        verdef += struct.pack(f"{order}II", strings.at(version), 0)
     layout = f"{order}IBBHQQ" if wide else f"{order}IIIBBH"
     table = b"".join(
         struct.pack(layout, name, info, 0, section, value, 0)
@@ -90,6 +99,8 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
     }
     if verneed:
         parts[b".gnu.version_r"] = (verneed, 0x6FFFFFFE)
+    if verdef:
+        parts[b".gnu.version_d"] = (verdef, 0x6FFFFFFD)
     parts[b".text"] = (extra or b"\0", 1)
     head, phdr, shdr = (64, 56, 64) if wide else (52, 32, 40)
     at, body = head + 2 * phdr, b""
@@ -108,6 +119,8 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
     dynamic += [(4, places[b".hash"]), (0x6FFFFFF0, places[b".gnu.version"])]
     if verneed:
         dynamic += [(0x6FFFFFFE, places[b".gnu.version_r"]), (0x6FFFFFFF, len(versions))]
+    if verdef:
+        dynamic += [(0x6FFFFFFC, places[b".gnu.version_d"]), (0x6FFFFFFD, len(defines))]
     pad = -at % 8
     table = b"".join(struct.pack(f"{order}2{word}", *row) for row in [*dynamic, (0, 0)])
     parts[b".dynamic"] = (table, 6)
@@ -125,9 +138,11 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
         b".hash": b".dynsym",
         b".dynsym": b".dynstr",
         b".gnu.version_r": b".dynstr",
+        b".gnu.version_d": b".dynstr",
         b".dynamic": b".dynstr",
         b".gnu.version": b".dynsym",
     }
+    infos = {b".gnu.version_r": len(versions), b".gnu.version_d": len(defines), b".dynsym": 1}
     sizes = {b".dynsym": len(parts[b".dynsym"][0]) // len(symbols), b".dynamic": 2 * size, b".gnu.version": 2}
     sections = bytes(shdr)
     for title, (data, kind) in parts.items():
@@ -141,7 +156,7 @@ def elf(  # noqa: PLR0915 - a file from its first byte to its last
             where,
             len(data),
             order_of.index(link[title]) if title in link else 0,
-            len(versions) if title == b".gnu.version_r" else 1 if title == b".dynsym" else 0,
+            infos.get(title, 0),
             8,
             sizes.get(title, 0),
         )

@@ -34,7 +34,7 @@ def given_sysroot(directory: Path, target: Target, triplet: str) -> Sysroot:
         triplet=triplet,
         detail="a directory given",
         digest=_digest(directory),
-        floor=_floor(directory, triplet),
+        floor=glibc_of(directory, triplet),
     )
 
 
@@ -66,7 +66,7 @@ def _check_machine(directory: Path, target: Target, triplet: str) -> None:
         )
 
 
-def _floor(directory: Path, triplet: str) -> tuple[int, int] | None:
+def glibc_of(directory: Path, triplet: str) -> tuple[int, int] | None:
     """Return the glibc that a `libc.so.6` says it is."""
     for place in (f"usr/lib/{triplet}", f"lib/{triplet}", "usr/lib64", "lib64", "usr/lib", "lib"):
         path = directory / place / "libc.so.6"
