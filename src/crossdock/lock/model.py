@@ -27,6 +27,8 @@ class LockedFile:
     url: str | None = None
     path: str | None = None
     size: int | None = None
+    #: When the index got it, as PEP 700 writes times; None where the lock does not say.
+    upload_time: str | None = None
     #: Where the project lies inside an archive (PEP 751 `packages.archive.subdirectory`).
     subdirectory: str | None = None
 

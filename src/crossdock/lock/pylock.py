@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,7 @@ from crossdock.lock.model import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from packaging import pylock
 
@@ -246,6 +248,7 @@ class _Reader:
             url=self._url(wheel.url, place),
             path=wheel.path,
             size=self._size(wheel.size, place),
+            upload_time=_time(wheel.upload_time),
         )
 
     def _sdist(self, sdist: pylock.PackageSdist, place: str) -> LockedFile:
@@ -255,6 +258,7 @@ class _Reader:
             url=self._url(sdist.url, place),
             path=sdist.path,
             size=self._size(sdist.size, place),
+            upload_time=_time(sdist.upload_time),
         )
 
     def _archive(self, archive: pylock.PackageArchive, place: str) -> LockedFile:
@@ -327,6 +331,7 @@ def parse_wheel_name(
     url: str | None = None,
     path: str | None = None,
     size: int | None = None,
+    upload_time: str | None = None,
 ) -> LockedWheel:
     """Take a wheel's file name apart (binary distribution format); the name must be valid already."""
     parts = filename.removesuffix(".whl").split("-")
@@ -336,11 +341,20 @@ def parse_wheel_name(
         url=url,
         path=path,
         size=size,
+        upload_time=upload_time,
         build=_build_number(parts[2]) if len(parts) > _WHEEL_PARTS else (-1, ""),
         pythons=tuple(parts[-3].lower().split(".")),
         abis=tuple(parts[-2].lower().split(".")),
         platforms=tuple(parts[-1].lower().split(".")),
     )
+
+
+def _time(time: datetime | None) -> str | None:
+    """Return a time as PEP 700 writes it; one without a zone is UTC (PEP 751, packages.wheels.upload-time)."""
+    if time is None:
+        return None
+    known = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return known.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _build_number(text: str) -> tuple[int, str]:

@@ -35,6 +35,8 @@ class ProjectFile:
     upload_time: str | None = None
     #: Hashes of the `.metadata` file (PEP 658, 714); empty: offered without one; None: not offered.
     core_metadata: Mapping[str, str] | None = None
+    #: Where its provenance is told (PEP 740), None where the index knows of none.
+    provenance: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,7 @@ def _json_file(entry: Any, url: str) -> ProjectFile | None:
         yanked=_yanked(entry.get("yanked")),
         upload_time=_text(entry.get("upload-time")) or None,
         core_metadata=_core_metadata(entry.get("core-metadata", entry.get("dist-info-metadata"))),
+        provenance=_text(entry.get("provenance")) or None,
     )
 
 
@@ -188,6 +191,7 @@ def _html_file(attributes: Mapping[str, str], base: str) -> ProjectFile | None:
         requires_python=attributes.get("data-requires-python") or None,
         yanked=attributes.get("data-yanked"),
         core_metadata=core,
+        provenance=attributes.get("data-provenance") or None,
     )
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from crossdock import __version__
-from crossdock.digest import Digest
 from crossdock.errors import ShipError, UsageError
-from crossdock.oci.model import canonical_json
+from crossdock.pipeline.audited import Examined, audit_examined
 from crossdock.pipeline.raw_wheels import bring_wheels
 from crossdock.ship.bundle.layout import package_prefix, together
-from crossdock.ship.cargo import findings_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
 
 #: The layout of a place that installs wheels itself.
 WHEELS = "wheels"
-
-#: Raised when the audit's rules change within a version.
-_AUDIT_FORM = 1
 
 
 class Shape(StrEnum):
@@ -259,38 +253,15 @@ def audit_packages(
 ) -> tuple[tuple[Finding, ...], int]:
     """Audit the binaries that are still shipped, all together; return what does not fit and how many were read.
 
-    Paths are judged as they lie beside the packages that Python imports, whatever the prefix of the zip. The same
-    binaries for the same target are audited once.
+    Paths are judged as they lie beside the packages that Python imports, whatever the prefix of the zip.
     """
-    rows: list[list[Any]] = []
+    found = []
     for package in packages:
         shipped = {file.path for file in (*package.files, *package.shared)}
         name, wheel = ("", "") if package.package is None else (package.package.name, package.package.wheel)
-        rows += [
-            [path[len(package.record_base) :], name, wheel, list(package.tags), binary]
+        found += [
+            Examined(path[len(package.record_base) :], name, wheel, list(package.tags), binary)
             for path, binary in package.binaries
             if path in shipped
         ]
-    if not rows:
-        return (), 0
-    key = f"{_AUDIT_FORM} {__version__} {target.key} {Digest.of(canonical_json(rows)).hex}"
-    known = store.get_fact("bundle-audit", key)
-    if isinstance(known, list):
-        return findings_from_json(known), len(rows)
-    from crossdock.inspect.audit import audit
-    from crossdock.inspect.binary import Binary
-    from crossdock.inspect.finding import AuditFile
-
-    files = [
-        AuditFile(
-            path=path,
-            package=name or "the application",
-            wheel=wheel,
-            tags=tuple(tags),
-            binary=Binary.from_json(binary),
-        )
-        for path, name, wheel, tags, binary in rows
-    ]
-    findings = audit(files, target)
-    store.put_fact("bundle-audit", key, [finding.to_json() for finding in findings])
-    return findings, len(rows)
+    return audit_examined(store, target, found)

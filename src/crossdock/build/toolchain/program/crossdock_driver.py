@@ -37,7 +37,16 @@ _DROPPED_STARTS = (
     "-fplugin", "--param=", "-fno-tree-", "-gdwarf", "-ggdb", "-mmacosx-version-min=", "-fvisibility-inlines-hidden=",
     "--unwindlib=",
 )  # fmt: skip
-_DROPPED_WITH_VALUE = {"-u", "-target", "-arch", "-isysroot", "--sysroot", "--target", "-Xassembler", "--param"}
+_DROPPED_WITH_VALUE = {
+    "-u",
+    "-target",
+    "-arch",
+    "-isysroot",
+    "--sysroot",
+    "--target",
+    "-Xassembler",
+    "--param",
+}
 # zig brings its own of these, or has them in the C library.
 _LIBRARIES = {"atomic", "gcc", "gcc_s", "gcc_eh", "ssp", "ssp_nonshared", "msvcrt", "ucrt", "vcruntime140", "msvcr140", "mingwex",
               "mingw32", "moldname", "quadmath"}  # fmt: skip

@@ -1,0 +1,75 @@
+"""A lock whose files are those of the wheelhouse: for pip, uv and crossdock, with no other index."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from crossdock.lock.emit import lock_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crossdock.lock.model import Lock, LockedPackage
+    from crossdock.ship.wheelhouse.model import Distribution
+
+
+def rewritten_lock(
+    lock: Lock, held: Mapping[int, Sequence[Distribution]], *, base_url: str | None = None
+) -> bytes:
+    """Return `lock` as pylock.toml (PEP 751) with the distributions of the wheelhouse, by the package's position.
+
+    Markers and requirements of Python stay. Packages of which nothing is held are left out: no target needs them.
+    What was an archive, a directory or a commit is its built wheel now. Paths are relative to the wheelhouse; with
+    `base_url` they are URLs below it.
+    """
+    table: dict[str, Any] = {
+        "lock-version": "1.0",
+        "created-by": "crossdock",
+        "packages": [
+            _package(package, held[package.position], base_url)
+            for package in lock.packages
+            if held.get(package.position)
+        ],
+    }
+    if lock.requires_python is not None:
+        table["requires-python"] = str(lock.requires_python)
+    said = {
+        "environments": [str(marker) for marker in lock.environments],
+        "extras": list(lock.extras),
+        "dependency-groups": list(lock.dependency_groups),
+        "default-groups": list(lock.default_groups),
+    }
+    table |= {key: values for key, values in said.items() if values}
+    return lock_text(table).encode()
+
+
+def _package(package: LockedPackage, held: Sequence[Distribution], base_url: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": package.name, "version": package.version or held[0].version}
+    if package.marker is not None:
+        found["marker"] = str(package.marker)
+    if package.requires_python is not None:
+        found["requires-python"] = str(package.requires_python)
+    if base_url is not None:
+        found["index"] = f"{base_url.rstrip('/')}/simple/"
+    wheels = [_file(one, base_url) for one in held if one.is_wheel]
+    if wheels:
+        found["wheels"] = wheels
+    for one in held:
+        if not one.is_wheel:
+            found["sdist"] = _file(one, base_url)
+    return found
+
+
+def _file(one: Distribution, base_url: str | None) -> dict[str, Any]:
+    where = {"path": one.path} if base_url is None else {"url": f"{base_url.rstrip('/')}/{quote(one.path)}"}
+    found: dict[str, Any] = {
+        "name": one.filename,
+        **where,
+        "size": one.size,
+        "hashes": {"sha256": one.sha256},
+    }
+    if one.upload_time:
+        found["upload-time"] = datetime.fromisoformat(one.upload_time)
+    return found
