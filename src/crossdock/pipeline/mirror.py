@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from crossdock.archive.metadata import parse_headers
+from crossdock.net.upload import Upload
 from crossdock.pipeline.audited import Examined, audit_examined
 from crossdock.pipeline.hands import Hands
 from crossdock.pipeline.raw_wheels import bring_wheels
@@ -48,6 +49,12 @@ class Stock:
     distributions: Mapping[str, Distribution]
     sources: Mapping[str, Source]
     held: Mapping[int, tuple[Distribution, ...]]
+
+    def upload(self, one: Distribution) -> Upload:
+        """Return what an upload of a distribution sends."""
+        source = self.sources[one.path]
+        metadata = b"" if source.metadata is None else source.metadata()
+        return Upload(filename=one.filename, blob=source.blob, sha256=one.sha256, metadata=metadata)
 
 
 def bring_stock(
@@ -132,7 +139,7 @@ class _Collected:
             metadata=sha256(metadata).hexdigest(),
             built_from=None if chosen.built_from is None else _built_from(chosen.built_from),
         )
-        self.sources[path] = Source(open=lambda: member.blob.open("rb"), metadata=lambda: read_raw(member))
+        self.sources[path] = Source(blob=member.blob, metadata=lambda: read_raw(member))
 
     def add_sdist(self, package: LockedPackage, file: LockedFile, blob: Path) -> None:
         """Add the source distribution of a package."""
@@ -146,7 +153,7 @@ class _Collected:
             upload_time=file.upload_time or "",
         )
         self.distributions[found.path] = found
-        self.sources[found.path] = Source(open=lambda: blob.open("rb"))
+        self.sources[found.path] = Source(blob=blob, metadata=lambda: _pkg_info(blob, file.filename))
         self.held.setdefault(package.position, set()).add(found.path)
 
 
@@ -159,6 +166,14 @@ def _add_sdists(collected: _Collected, locked: Locked, means: Means) -> None:
     wanted = {key: package.sdist for key, package in packages.items() if package.sdist is not None}
     for key, blob in Hands(locked.lock, means).files(wanted):
         collected.add_sdist(packages[key], wanted[key], blob)
+
+
+def _pkg_info(blob: Path, filename: str) -> bytes:
+    from crossdock.archive.sdist import Sdist
+    from crossdock.store.mapped import mapped
+
+    with Sdist.open(mapped(blob), filename) as sdist:
+        return sdist.pkg_info or b""
 
 
 def _examined(wheels: Iterable[WheelAtHand]) -> list[Examined]:

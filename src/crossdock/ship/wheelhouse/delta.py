@@ -177,9 +177,7 @@ def _stage(name: str, tar: TarReader, path: str, place: Path, expected: tuple[st
 
 def _source(path: str, staged: Mapping[str, Path]) -> Source:
     metadata = staged.get(f"{path}{METADATA}")
-    return Source(
-        open=lambda: staged[path].open("rb"), metadata=None if metadata is None else metadata.read_bytes
-    )
+    return Source(blob=staged[path], metadata=None if metadata is None else metadata.read_bytes)
 
 
 def refuse_lacking(delta: Delta, old: Manifest, name: str) -> None:

@@ -37,9 +37,9 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a distribution's bytes come from, and its METADATA where the wheelhouse has that beside it."""
+    """Where a distribution's bytes lie, and its METADATA or PKG-INFO where that is known."""
 
-    open: Callable[[], BinaryIO]
+    blob: Path
     metadata: Callable[[], bytes] | None = None
 
 
@@ -164,7 +164,7 @@ def _put(
 def _copy(one: Distribution, source: Source, out: BinaryIO) -> None:
     """Copy and hash: what reaches the wheelhouse is what the manifest says."""
     hasher, size = sha256(), 0
-    with source.open() as stream:
+    with source.blob.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             hasher.update(chunk)
             size += len(chunk)
