@@ -15,6 +15,7 @@ COMMANDS = {
         "one OCI image for many platforms: to a registry, a layout, an archive, podman or docker",
     ),
     "lambda": ("lambda_", "a function's zip or layer for AWS Lambda, Google, Azure and AgentCore"),
+    "mirror": ("mirror", "what locks need for many targets, as a static package index or uploaded to one"),
     "verify": ("verify", "audit a wheel, directory, zip or image against a target, whoever made it"),
     "targets": ("targets", "the targets known by name, and what one means in every ecosystem's words"),
     "runtimes": ("runtimes", "where functions run from a zip: system, CPUs, limits and dates"),
