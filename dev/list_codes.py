@@ -19,9 +19,10 @@ _COMPOSED = {
     "E-ZIP-": ("BadStreamError",),
     "E-FETCH-": (),
     "E-LOCK-": (),
+    "E-UPLOAD-": (),
 }
 #: NNN is a status of HTTP; a lock's names are its extras and groups (`lock/needed.py`).
-_REST = {"E-FETCH-": ("NNN",), "E-LOCK-": ("EXTRA", "GROUP")}
+_REST = {"E-FETCH-": ("NNN",), "E-UPLOAD-": ("NNN",), "E-LOCK-": ("EXTRA", "GROUP")}
 
 
 def codes() -> dict[str, set[str]]:

@@ -1,6 +1,6 @@
 """Uploads to a package index by the legacy upload API: one multipart form for each file, streamed from the disk.
 
-Source: https://docs.pypi.org/api/upload/ and what twine sends, which every server was made for.
+Source: warehouse's API reference, "Upload API", and what twine sends, which every server was made for.
 """
 
 from __future__ import annotations

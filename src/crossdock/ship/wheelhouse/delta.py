@@ -122,7 +122,7 @@ def opened_delta(path: Path, root: Path) -> Iterator[Delta]:
             shutil.rmtree(place, ignore_errors=True)
     except OSError as error:
         raise ShipError(
-            f"cannot read `{path}` or write beside `{root}`: {error.strerror or error}", code="E-SHIP-READ"
+            f"cannot read `{path}` or write beside `{root}`: {error.strerror or error}", code="E-WHEELHOUSE-READ"
         ) from error
 
 
