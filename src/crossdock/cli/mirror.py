@@ -80,10 +80,7 @@ def _tidied(session: MirrorSession) -> dict[str, Any]:
 def _mirrored(session: MirrorSession) -> dict[str, Any]:
     from crossdock.cli.gathering import Asked
 
-    # Wrong words are told before any work.
-    _ = session.lock_name, session.base_url
-    if not session.options["to"]:
-        _ = session.root
+    session.check_words()
     asked = Asked(session)
     key = session.memory_key(asked) if session.options["output"] else None
     result = session.unchanged(key) if not session.options["to"] else None

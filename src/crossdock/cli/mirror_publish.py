@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossdock.cli.console import human_size
-from crossdock.errors import FetchError, UsageError
+from crossdock.errors import FetchError
 from crossdock.net.credentials import Credential
 from crossdock.net.pypirc import find_repository, simple_urls
 from crossdock.net.upload import ExistsError, upload
@@ -67,8 +67,6 @@ def _transport(session: MirrorSession, repository: Repository) -> Http:
     from crossdock.net.http import Http
     from crossdock.net.settings import http_settings
 
-    if session.options.get("offline"):
-        raise UsageError("--to needs the network", code="E-USAGE-OFFLINE", hint="leave --offline out")
     settings = http_settings(session.index)
     known = settings.credentials
     if repository.login is not None:

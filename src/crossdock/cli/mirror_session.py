@@ -89,6 +89,24 @@ class MirrorSession(Session):
             )
         return asked
 
+    def check_words(self) -> None:
+        """Refuse wrong words before any work; raise `UsageError`."""
+        _ = self.lock_name, self.base_url
+        if not self.options["to"]:
+            _ = self.root
+        if self.options["offline"] and (self.options["ask_index"] or self.options["to"]):
+            raise UsageError(
+                f"{'--to' if self.options['to'] else '--ask-index'} needs the network",
+                code="E-WHEELHOUSE-OFFLINE",
+                hint="leave --offline out",
+            )
+        if self.options["since"] is not None and self.options["delta"] is None:
+            raise UsageError(
+                "--since needs --delta FILE.tar", code="E-WHEELHOUSE-DELTA-OPTION", hint="say where it goes"
+            )
+        if self.options["delta"] is not None:
+            _ = self.root
+
     # What is brought
 
     def stock(self, asked: Asked) -> tuple[Stock, Locked]:
@@ -100,12 +118,6 @@ class MirrorSession(Session):
         means = self.means()
         stock = bring_stock(locked, means, leave_out=lambda _package: False, sdists=self.options["sdists"])
         if self.options["ask_index"]:
-            if means.offline:
-                raise UsageError(
-                    "--ask-index and --offline exclude each other",
-                    code="E-USAGE-OFFLINE",
-                    hint="leave one out",
-                )
             from crossdock.cli.index import project_files
 
             known = with_index_facts(stock.distributions, project_files(self), jobs=means.jobs)
@@ -169,12 +181,6 @@ class MirrorSession(Session):
         """Write the delta bundle that is asked for and return what is in it; None if none is."""
         asked, since = self.options["delta"], self.options["since"]
         if asked is None:
-            if since is not None:
-                raise UsageError(
-                    "--since needs --delta FILE.tar",
-                    code="E-WHEELHOUSE-DELTA-OPTION",
-                    hint="say where it goes",
-                )
             return None
         from crossdock.ship.wheelhouse.delta import write_delta
 
