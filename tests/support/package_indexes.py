@@ -195,6 +195,7 @@ class FaultyIndex:
         for part in message.iter_parts():
             name = part.get_param("name", header="content-disposition")
             data = part.get_payload(decode=True)
+            assert isinstance(data, bytes)
             if name == "content":
                 filename, content = str(part.get_filename()), data
             else:

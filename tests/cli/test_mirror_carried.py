@@ -1,0 +1,285 @@
+"""Wheelhouses on their way: delta bundles over a gap, and served to real clients, with TLS and a login."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import ssl
+import subprocess
+import tarfile
+import threading
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.cli.test_mirror import (
+    ALL,
+    PIP,
+    clean,
+    consistent,
+    contents,
+    for_here,
+    installs,
+    locked,
+    mirror,
+    uv,
+)
+from tests.cli.world import CROSSDOCK, native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.cli.world import World
+
+__all__ = ["for_here", "locked"]
+
+# Delta bundles
+
+
+@pytest.fixture
+def grown(locked: World) -> World:
+    """`far` is a wheelhouse as it was; `wh` has a newer version, and `delta.tar` what is new."""
+    mirror(locked)
+    shutil.copytree(locked.work / "wh", locked.work / "far")
+    native(locked.files, "lib", "1.2")
+    locked.run("lock", "app", *ALL, "-o", "pylock.toml", "--upgrade")
+    mirror(locked, "--delta", "delta.tar", "--since", "far/manifest.json")
+    return locked
+
+
+def members(path: Path) -> list[str]:
+    with tarfile.open(path) as tar:
+        return tar.getnames()
+
+
+def test_a_delta_has_what_is_new_and_brings_the_other_side_up_to_date(grown: World) -> None:
+    names = members(grown.work / "delta.tar")
+    assert names[0] == "manifest.json"
+    wheels = [name for name in names if name.endswith(".whl")]
+    assert len(wheels) == 3
+    assert all("lib-1.2" in name for name in wheels)
+    done = grown.run("mirror", "import", "delta.tar", "-o", "far")
+    assert "3 new" in done.stderr
+    assert contents(grown.work / "far") == contents(grown.work / "wh")
+    consistent(grown.work / "far")
+    # Once more changes nothing.
+    assert "nothing changed" in grown.run("mirror", "import", "delta.tar", "-o", "far").stderr
+
+
+def test_a_delta_is_the_same_bytes_again(grown: World) -> None:
+    grown.run(
+        "mirror", "pylock.toml", *ALL, "-o", "wh", "--delta", "again.tar", "--since", "far/manifest.json"
+    )
+    assert (grown.work / "again.tar").read_bytes() == (grown.work / "delta.tar").read_bytes()
+    with tarfile.open(grown.work / "delta.tar") as tar:
+        for member in tar:
+            assert (member.mode, member.uid, member.gid, member.uname, member.mtime) == (
+                0o644,
+                0,
+                0,
+                "",
+                315_532_800,
+            )
+
+
+def test_a_whole_delta_makes_a_wheelhouse_of_nothing(grown: World) -> None:
+    grown.run("mirror", "pylock.toml", *ALL, "-o", "wh", "--delta", "all.tar", "--prune")
+    grown.run("mirror", "import", "all.tar", "-o", "new")
+    assert contents(grown.work / "new") == contents(grown.work / "wh")
+
+
+def test_a_delta_for_another_state_is_refused(grown: World) -> None:
+    said = grown.refused("mirror", "import", "delta.tar", "-o", "empty", code="E-WHEELHOUSE-DELTA")
+    assert "app-1.0-py3-none-any.whl" in said
+    assert "--since" in said
+    assert not list((grown.work / "empty").iterdir())
+
+
+def test_an_import_keeps_what_the_other_side_has_besides(grown: World) -> None:
+    grown.run("lock", "fancy", *ALL, "-o", "pylock.own.toml")
+    mirror(grown, source="pylock.own.toml", out="far")
+    grown.run("mirror", "import", "delta.tar", "-o", "far")
+    assert "files/fancy/fancy-1.0-py3-none-any.whl" in consistent(grown.work / "far")
+    assert set(json.loads((grown.work / "far" / "manifest.json").read_bytes())["locks"]) == {"", "own"}
+
+
+def rewritten(
+    path: Path, change: Callable[[str, bytes], tuple[str, bytes] | None], extra: Any = None
+) -> None:
+    """Write a tar again with each member changed, and one more."""
+    with tarfile.open(path) as tar:
+        held = [(member.name, tar.extractfile(member).read()) for member in tar]  # type: ignore[union-attr]
+    with tarfile.open(path, "w") as tar:
+        for name, content in [*held, *([extra] if extra else [])]:
+            changed = change(name, content)
+            if changed is not None:
+                info = tarfile.TarInfo(changed[0])
+                info.size = len(changed[1])
+                tar.addfile(info, io.BytesIO(changed[1]))
+
+
+def same(name: str, content: bytes) -> tuple[str, bytes]:
+    return name, content
+
+
+@pytest.mark.parametrize(
+    ("change", "extra"),
+    [
+        (lambda name, content: (name, content + b"!" if name.endswith(".whl") else content), None),
+        (lambda name, content: (name, content[:-1] if name.endswith(".whl") else content), None),
+        (lambda name, content: (name, b"Name: evil\n" if name.endswith(".metadata") else content), None),
+        (lambda name, content: None if name.endswith(".whl") else (name, content), None),
+        (lambda name, content: None if name.startswith("pylock") else (name, content), None),
+        (lambda name, content: None if name == "manifest.json" else (name, content), None),
+        (same, ("files/lib/evil-1.0-py3-none-any.whl", b"x")),
+        (same, ("simple/lib/index.html", b"<a href=evil>")),
+        (same, ("../outside", b"x")),
+        (same, ("/etc/outside", b"x")),
+        (same, ("pylock.toml", b"twice")),
+    ],
+)
+def test_a_damaged_or_hostile_delta_changes_nothing(grown: World, change: Any, extra: Any) -> None:
+    before = contents(grown.work / "far")
+    rewritten(grown.work / "delta.tar", change, extra)
+    done = grown.run("mirror", "import", "delta.tar", "-o", "far", status=1)
+    assert "[E-" in done.stderr
+    assert contents(grown.work / "far") == before
+
+
+@pytest.mark.parametrize("keep", [0, 100, 512, 5000, -1])
+def test_a_delta_that_was_cut_changes_nothing(grown: World, keep: int) -> None:
+    before = contents(grown.work / "far")
+    path = grown.work / "delta.tar"
+    path.write_bytes(path.read_bytes()[: keep if keep >= 0 else -11_000])
+    grown.run("mirror", "import", "delta.tar", "-o", "far", status=1)
+    assert contents(grown.work / "far") == before
+
+
+def test_a_delta_with_a_link_in_it_is_refused(grown: World) -> None:
+    before = contents(grown.work / "far")
+    with tarfile.open(grown.work / "delta.tar", "a") as tar:
+        link = tarfile.TarInfo("files/lib/link.whl")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    grown.run("mirror", "import", "delta.tar", "-o", "far", status=1)
+    assert contents(grown.work / "far") == before
+
+
+def test_wrong_words_for_an_import(grown: World) -> None:
+    grown.refused("mirror", "import", "-o", "far", code="E-WHEELHOUSE-IMPORT", status=2)
+    grown.refused("mirror", "import", "none.tar", "-o", "far", code="E-WHEELHOUSE-IMPORT", status=2)
+    grown.refused("mirror", "import", "delta.tar", code="E-WHEELHOUSE-OUTPUT", status=2)
+    grown.refused(
+        "mirror", "pylock.toml", *ALL, "-o", "wh", "--since", "x", code="E-WHEELHOUSE-DELTA-OPTION", status=2
+    )
+
+
+# Served
+
+
+@contextmanager
+def serving(world: World) -> Iterator[str]:
+    """Run `mirror --serve` and give the address that it tells."""
+    process = world.popen("mirror", "-o", "wh", "--serve")
+    try:
+        assert process.stderr is not None
+        while "serving http" not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        yield line.split()[1]
+        process.send_signal(2)
+        _out, said = process.communicate(timeout=30)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def answer(url: str, accept: str | None = None) -> tuple[str, bytes]:
+    request = urllib.request.Request(url, headers={} if accept is None else {"Accept": accept})
+    with urllib.request.urlopen(request, timeout=10) as found:
+        return found.headers["Content-Type"], found.read()
+
+
+def test_serve_negotiates_and_clients_install(for_here: World) -> None:
+    with serving(for_here) as url:
+        assert url.startswith("http://127.0.0.1:")
+        kind, page = answer(f"{url}here/", "application/vnd.pypi.simple.v1+json")
+        assert kind == "application/vnd.pypi.simple.v1+json"
+        assert json.loads(page)["name"] == "here"
+        for accept in (None, "text/html", "application/vnd.pypi.simple.v1+json;q=0.2, text/html"):
+            kind, page = answer(f"{url}here/", accept)
+            assert kind.startswith("text/html")
+            assert b"<a " in page
+        with pytest.raises(urllib.error.HTTPError):
+            answer(f"{url}nothing/")
+        with pytest.raises(urllib.error.HTTPError):
+            answer(f"{url}../../pylock.toml/../../x")
+        installs(for_here, [*PIP, "--index-url", url, "here"])
+        installs(for_here, [*uv(), "--default-index", url, "here"])
+
+
+class _Private(SimpleHTTPRequestHandler):
+    """A plain static server that wants a login."""
+
+    def do_GET(self) -> None:
+        wanted = "Basic " + base64.b64encode(b"ada:secret").decode()
+        if self.headers.get("Authorization") == wanted:
+            super().do_GET()
+            return
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="wheels"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def private(for_here: World) -> Iterator[tuple[World, str, Path]]:
+    """The wheelhouse on a static server with TLS and a login; its URL, and the authority to trust."""
+    certificate, key = for_here.root / "cert.pem", for_here.root / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "basicConstraints=critical,CA:FALSE", "-addext",
+         "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Private, directory=str(for_here.work / "wh")))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield for_here, f"https://ada:secret@localhost:{server.server_port}/simple/", certificate
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_static_server_with_tls_and_a_login(private: tuple[World, str, Path]) -> None:
+    world, url, certificate = private
+    trust = {"SSL_CERT_FILE": str(certificate), "PIP_CERT": str(certificate)}
+    installs(world, [*PIP, "--index-url", url, "here"], **trust)
+    installs(world, [*uv(), "--default-index", url, "here"], **trust)
+    done = subprocess.run(
+        [CROSSDOCK, "install", "here", "--for", "cp312-windows-amd64", "--target", "c", "--index-url", url],
+        cwd=world.work,
+        env=clean(world, **trust, CROSSDOCK_STORE=str(world.root / "empty")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (world.work / "c" / "there.py").is_file()
