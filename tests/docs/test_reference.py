@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.project import BundleSettings, ImageSettings, Settings
+from crossdock.project import BundleSettings, CheckSettings, ImageSettings, Settings
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -82,6 +82,8 @@ def test_every_setting_is_documented() -> None:
     assert image == {field.name.replace("_", "-") for field in fields(ImageSettings)}
     bundle = set(re.findall(r"(?m)^\| `lambda\.([a-z-]+)`", page))
     assert bundle == {field.name.replace("_", "-") for field in fields(BundleSettings)}
+    check = set(re.findall(r"(?m)^\| `check\.([a-z-]+)`", page))
+    assert check == {field.name.replace("_", "-") for field in fields(CheckSettings)}
 
 
 def test_every_variable_of_our_own_is_documented() -> None:

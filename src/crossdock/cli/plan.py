@@ -53,11 +53,11 @@ def command(**options: Any) -> int:
 
     session = Session(options)
     lock = lock_of(session, source_of(session))
-    outcomes = [(target, _outcome(session, lock, target)) for target in session.targets]
-    grid = make_plan(outcomes, is_pure=_purity(session, lock))
+    outcomes = [(target, outcome_of(session, lock, target)) for target in session.targets]
+    grid = make_plan(outcomes, is_pure=purity_of(session, lock))
     asked = options["newest"] and not options["offline"] and bool(grid.without_wheel())
     if asked:
-        grid = grid.with_newest(_newest(session, grid))
+        grid = grid.with_newest(newest_of(session, grid))
     if options["as_json"]:
         click.echo(json.dumps(grid.to_json(), indent=2))
     else:
@@ -65,15 +65,16 @@ def command(**options: Any) -> int:
     return 0 if grid.possible else 1
 
 
-def _outcome(session: Session, lock: Lock, target: Target) -> Selection | CrossdockError:
+def outcome_of(session: Session, lock: Lock, target: Target) -> Selection | CrossdockError:
+    """Return what a target gets of the lock, or why the lock does not serve it."""
     try:
         return session.select_for(lock, target)
     except CrossdockError as error:
         return error
 
 
-def _purity(session: Session, lock: Lock) -> Callable[[LockedPackage], bool | None]:
-    """Return what tells by an sdist's content whether it compiles; None where it cannot be fetched."""
+def purity_of(session: Session, lock: Lock) -> Callable[[LockedPackage], bool | None]:
+    """Return a function that tells by an sdist's content whether it compiles; None where it cannot be fetched."""
 
     def is_pure(package: LockedPackage) -> bool | None:
         from crossdock.pipeline import sdist_is_pure
@@ -87,7 +88,8 @@ def _purity(session: Session, lock: Lock) -> Callable[[LockedPackage], bool | No
     return is_pure
 
 
-def _newest(session: Session, grid: PlanGrid) -> dict[tuple[str, int], Newest]:
+def newest_of(session: Session, grid: PlanGrid) -> dict[tuple[str, int], Newest]:
+    """Return the newest version with a wheel for each package and column that lacks one, as the index has it now."""
     from crossdock.lock.newest import newest_with_wheel
 
     files_of = project_files(session)

@@ -10,11 +10,12 @@ from crossdock.build.metadata import ProjectMetadata, project_metadata
 from crossdock.errors import UsageError
 from crossdock.project.build import BuildSettings, parse_build_settings
 from crossdock.project.bundle import BundleSettings, parse_bundle_settings
+from crossdock.project.check import CheckSettings, parse_check_settings
 from crossdock.project.checked import boolean, known_key, text, texts
 from crossdock.project.image import ImageSettings, image_additions, image_options, parse_image_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "NEWEST_STABLE_MINOR",
     "BuildSettings",
     "BundleSettings",
+    "CheckSettings",
     "ImageSettings",
     "Project",
     "ProjectMetadata",
@@ -70,6 +72,7 @@ class Settings:
     build: BuildSettings = field(default_factory=BuildSettings)
     #: The table `lambda`, which is no name in Python.
     bundle: BundleSettings = field(default_factory=BundleSettings)
+    check: CheckSettings = field(default_factory=CheckSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +143,18 @@ def parse_settings(table: object, *, where: str) -> Settings:
     return Settings(**values)
 
 
+#: The tables by the type of their settings.
+_TABLES: dict[str, Callable[..., object]] = {
+    "BuildSettings": parse_build_settings,
+    "BundleSettings": parse_bundle_settings,
+    "CheckSettings": parse_check_settings,
+    "ImageSettings": parse_image_settings,
+}
+
+
 def _value(value: object, kind: str, where: str) -> object:
-    if kind == "ImageSettings":
-        return parse_image_settings(value, where=where)
-    if kind == "BundleSettings":
-        return parse_bundle_settings(value, where=where)
-    if kind == "BuildSettings":
-        return parse_build_settings(value, where=where)
+    if kind in _TABLES:
+        return _TABLES[kind](value, where=where)
     if kind.startswith("tuple"):
         return texts(value, where)
     if kind.startswith("Mapping"):
