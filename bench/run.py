@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import bundle, cross, image, installs, layers, others
+from bench import bundle, cross, image, installs, layers, mirror, others
 from bench.image_setting import Unavailable
 from bench.measure import Contestant, run_once, take_turns
 from bench.report import Case, report
@@ -49,6 +49,18 @@ def _layer_plans(options: argparse.Namespace, work: Path, left_out: list[str]) -
         return layers.plans(work, rounds=options.rounds)
     except subprocess.CalledProcessError as reason:
         left_out.append(f"Layers: {reason}")
+        return []
+
+
+def _mirror_plans(options: argparse.Namespace, work: Path, left_out: list[str]) -> list[Plan]:
+    """Return the cases about wheelhouses if any of them is wanted."""
+    if options.only and not re.search(options.only.replace(",", "|"), "wheelhouse", re.IGNORECASE):
+        return []
+    try:
+        demo = ROOT / "examples" / "demo" / "requirements.txt"
+        return mirror.plans(work / "mirror", demo, rounds=options.rounds, slow_rounds=options.cold_rounds)
+    except subprocess.CalledProcessError as reason:
+        left_out.append(f"Wheelhouses: {reason}")
         return []
 
 
@@ -110,6 +122,7 @@ def _measure(options: argparse.Namespace, exits: ExitStack) -> int:
         *others.plans(setting, rounds=options.rounds),
         *_layer_plans(options, work, left_out),
         *_bundle_plans(options, work, left_out),
+        *_mirror_plans(options, work, left_out),
         *_cross_plans(options, work, left_out),
         *_image_plans(options, work, exits, left_out),
     ]
