@@ -110,7 +110,10 @@ def _refused(status: int, said: bytes, url: Url, what: Upload) -> FetchError:
 def _words(said: bytes) -> str:
     """Return the first words of an answer without its tags and control characters."""
     text = re.sub(
-        r"<(?:style|script).*?</(?:style|script)>|<[^>]*>", " ", said.decode("utf-8", "replace"), flags=re.DOTALL
+        r"<(?:style|script).*?</(?:style|script)>|<[^>]*>",
+        " ",
+        said.decode("utf-8", "replace"),
+        flags=re.DOTALL,
     )
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
 

@@ -122,7 +122,8 @@ def opened_delta(path: Path, root: Path) -> Iterator[Delta]:
             shutil.rmtree(place, ignore_errors=True)
     except OSError as error:
         raise ShipError(
-            f"cannot read `{path}` or write beside `{root}`: {error.strerror or error}", code="E-WHEELHOUSE-READ"
+            f"cannot read `{path}` or write beside `{root}`: {error.strerror or error}",
+            code="E-WHEELHOUSE-READ",
         ) from error
 
 

@@ -79,7 +79,9 @@ def read_wheelhouse(root: Path) -> Manifest:
                 hint="give an empty directory, or one that `crossdock mirror` made",
             )
     except OSError as error:
-        raise ShipError(f"cannot read `{path}`: {error.strerror or error}", code="E-WHEELHOUSE-READ") from error
+        raise ShipError(
+            f"cannot read `{path}`: {error.strerror or error}", code="E-WHEELHOUSE-READ"
+        ) from error
     return Manifest()
 
 
