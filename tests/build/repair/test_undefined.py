@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from tests.build.repair.elves import elf
 from tests.build.repair.made import SUFFIX, repaired
 from tests.inspect.builders import macho
 
 from crossdock.build.repair.looked_up import symbols_looked_up
+from crossdock.build.repair.undefined import Symbols, symbols_of
 from crossdock.errors import BuildError
 
 if TYPE_CHECKING:
@@ -32,6 +35,27 @@ def module(**more: Any) -> bytes:
 
 def files(content: bytes, **others: bytes) -> dict[str, bytes | str]:
     return {f"demo/m{SUFFIX}": content, **{f"demo/{name}.so.1": one for name, one in others.items()}}
+
+
+@pytest.mark.parametrize("cpu", ["aarch64", "armv7l", "s390x", "i686"])
+def test_symbols_are_those_that_pyelftools_lists(cpu: str) -> None:
+    content = elf(
+        cpu,
+        imports=("a", "PyLong_FromLong"),
+        exports=("b", "c"),
+        versions={"libc.so.6": {"GLIBC_2.17": ("d",)}},
+    )
+    reader = ELFFile(BytesIO(content))
+    table: Any = reader.get_section_by_name(".dynsym")
+    versions: Any = reader.get_section_by_name(".gnu.version")
+    asked, defined = set(), set()
+    for number, symbol in enumerate(table.iter_symbols()):
+        if symbol.name and symbol["st_shndx"] != "SHN_UNDEF":
+            defined.add(symbol.name)
+        elif symbol.name and versions.get_symbol(number)["ndx"] in {"VER_NDX_LOCAL", "VER_NDX_GLOBAL"}:
+            asked.add(symbol.name)
+    assert (asked, defined) == ({"a", "PyLong_FromLong"}, {"b", "c"})
+    assert symbols_of(content, "x") == Symbols(frozenset(asked), frozenset(defined))
 
 
 def test_a_symbol_that_nothing_defines_is_an_error(tmp_path: Path) -> None:

@@ -100,6 +100,33 @@ def test_centos_has_a_symbol_of_2_18_on_arm(tmp_path: Path) -> None:
     assert platform(retagged(tmp_path, files, "cp311-cp311-linux_aarch64")) == "manylinux_2_18_aarch64"
 
 
+@pytest.mark.parametrize(
+    ("symbol", "elsewhere", "true"),
+    [
+        ("getrandom", (), "manylinux_2_25_x86_64"),
+        ("pthread_create", (), "manylinux_2_17_x86_64"),
+        ("getrandom", ("getrandom",), "manylinux_2_17_x86_64"),
+        ("my_own", (), "manylinux_2_17_x86_64"),
+    ],
+)
+def test_a_symbol_without_a_version_counts_as_the_glibc_that_brought_it(
+    tmp_path: Path, symbol: str, elsewhere: tuple[str, ...], true: str
+) -> None:
+    """As a linker leaves it that is shown an older glibc: the loader finds it in a newer one, and not before."""
+    files = {
+        f"demo/m{X86}": extension(
+            "x86_64", versions=needs("GLIBC_2.17"), imports=("PyModule_Create2", symbol)
+        ),
+        "demo/x.so": elf("x86_64", exports=elsewhere),
+    }
+    done = retagged(tmp_path, files, "cp311-cp311-linux_x86_64")
+    assert platform(done) == true
+    with pytest.raises(RetagError) as caught:
+        retagged(tmp_path, files, "cp311-cp311-linux_x86_64", "manylinux_2_12_x86_64")
+    if true != "manylinux_2_17_x86_64":
+        assert f"demo/m{X86} needs GLIBC_2.25 (getrandom) of libc.so.6" in caught.value.places[0]
+
+
 def test_a_module_with_the_suffix_of_another_cpu_is_renamed(tmp_path: Path) -> None:
     """A cross build by hand: the code is the target's, the suffix that of the machine it was built on."""
     done = retagged(

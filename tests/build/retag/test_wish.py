@@ -125,6 +125,19 @@ def test_one_of_two_wishes_is_not_enough(tmp_path: Path) -> None:
         )
 
 
+def test_a_library_that_one_of_two_systems_lacks(tmp_path: Path) -> None:
+    files = {
+        f"demo/m{X86}": extension("x86_64", needed=("libpq.so.5",)),
+        "demo/m.cp311-win_amd64.pyd": pe(dlls=("python311.dll",), exports=("PyInit_m",)),
+    }
+    with pytest.raises(RetagError) as caught:
+        retagged(tmp_path, files, "cp311-cp311-win_amd64", "manylinux2014_x86_64", "win_amd64")
+    assert caught.value.code == "E-RETAG-LIBRARY"
+    assert platform(retagged(tmp_path, files, "cp311-cp311-win_amd64", "win_amd64")) == "win_amd64"
+    # What `linux_x86_64` says is true of a machine that has the library.
+    assert platform(retagged(tmp_path, files, "cp311-cp311-win_amd64", "linux_x86_64")) == "linux_x86_64"
+
+
 def test_a_part_of_a_universal_wheel_may_be_asked_for(tmp_path: Path) -> None:
     module = universal(
         ("x86_64", macho("x86_64", min_os=(10, 9), names=INIT)), ("aarch64", macho(names=INIT))

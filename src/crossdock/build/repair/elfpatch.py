@@ -6,6 +6,7 @@ repairwheel's writer does it, for any CPU on any host, at one pinned version: wh
 from __future__ import annotations
 
 import io
+import struct
 from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import BuildError
@@ -13,7 +14,9 @@ from crossdock.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-_DT_NULL, _DT_RPATH, _DT_RUNPATH = 0, 15, 29
+#: What is written anew is padded to its alignment; linkers have aligned by up to 2 MiB.
+_MOST_ALIGNED = 16 << 20
+_DT_NULL, _DT_RPATH, _DT_RUNPATH, _DT_VERNEEDNUM = 0, 15, 29, 0x6FFFFFFF
 
 
 def patched(
@@ -36,13 +39,16 @@ def patched(
         content = _without_rpath(content, name)
     file = io.BytesIO(content)
     try:
-        _elf(file).rewrite(
+        elf = _elf(file)
+        _check_alignments(elf)
+        _check_needs(elf, content)
+        elf.rewrite(
             new_soname=None if soname is None else soname.encode(),
             new_rpath=None if rpath is None else rpath.encode(),
             needed_replacements={old.encode(): new.encode() for old, new in (replace or {}).items()},
             needed_removals={one.encode() for one in remove},
         )
-    except (ValueError, AssertionError, KeyError, IndexError) as error:
+    except (ValueError, AssertionError, KeyError, IndexError, struct.error) as error:
         raise _unpatchable(name, error) from error
     return file.getvalue()
 
@@ -51,6 +57,29 @@ def _elf(file: io.BytesIO) -> Any:
     from repairwheel.linux.elffile import ElfFile
 
     return ElfFile(file)
+
+
+def _check_alignments(elf: Any) -> None:
+    aligned = [*(one.p_align for one in elf.phdrs), *(one.sh_addralign for one in elf.shdrs)]
+    if max(aligned, default=0) > _MOST_ALIGNED:
+        raise ValueError(f"a part of it is aligned by {max(aligned)} bytes")
+
+
+def _check_needs(elf: Any, content: bytes) -> None:
+    """Refuse a list of versions that leads back into itself, which its writer would follow as often as it is told to."""
+    section = elf.find_shdr(b".gnu.version_r")
+    if section is None:
+        return
+    order = "<" if content[5] == 1 else ">"
+    # Elf_Verneed, the same in both classes: version, number of versions, library, first version, next library.
+    layout = struct.Struct(f"{order}HHIII")
+    at, left = section.sh_offset, len(content) // layout.size
+    for _ in range(max((one.d_ptr_or_val for one in elf.dyn if one.d_tag == _DT_VERNEEDNUM), default=0)):
+        _version, count, _file, _first, following = layout.unpack_from(content, at)
+        at += following
+        left -= 1 + count
+        if left < 0:
+            raise ValueError("its list of versions has no end")
 
 
 def _unpatchable(name: str, error: Exception) -> BuildError:

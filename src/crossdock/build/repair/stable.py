@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
 import tomllib
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from crossdock.build.repair.dynsym import dynamic_symbols
 from crossdock.inspect.facts import Format
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def stable_since(one: Found, contents: Contents) -> tuple[tuple[int, int], str]:
     if one.file.binary.format is not Format.ELF:
         return (0, 0), ""
     newest = (0, 0)
-    for name in _imported(contents.members[one.name].content):
+    for name in _imported(contents.members[one.name].content, one.name):
         since = _since().get(name)
         if since is None:
             return (0, 0), name
@@ -49,18 +49,10 @@ def stable_since(one: Found, contents: Contents) -> tuple[tuple[int, int], str]:
     return newest, ""
 
 
-def _imported(content: bytes) -> list[str]:
-    """Return the symbols of Python that a file leaves for others to define."""
-    from elftools.elf.elffile import ELFFile
-    from elftools.elf.sections import SymbolTableSection
+def _imported(content: bytes, path: str) -> list[str]:
+    """Return the symbols of Python that a file leaves for others to define.
 
-    section = ELFFile(io.BytesIO(content)).get_section_by_name(".dynsym")
-    symbols = section.iter_symbols() if isinstance(section, SymbolTableSection) else ()
-    return sorted(
-        symbol.name
-        for symbol in symbols
-        # A weak one may be missing: a module asks so for what only newer Pythons have.
-        if symbol["st_shndx"] == "SHN_UNDEF"
-        and symbol["st_info"]["bind"] == "STB_GLOBAL"
-        and _OF_PYTHON.fullmatch(symbol.name)
-    )
+    A weak one may be missing: a module asks so for what only newer Pythons have.
+    """
+    found = {one.name for one in dynamic_symbols(content, path) if one.is_needed}
+    return sorted(name for name in found if _OF_PYTHON.fullmatch(name))

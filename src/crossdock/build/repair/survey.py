@@ -47,7 +47,7 @@ class Contents:
         content = self.members[name].content
         key = sha256(content).digest()
         if key not in self._symbols:
-            self._symbols[key] = symbols_of(content)
+            self._symbols[key] = symbols_of(content, name)
         return self._symbols[key]
 
     def tell(self, code: str, message: str, path: str = "", *, severity: Severity = Severity.WARNING) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from elftools.elf.elffile import ELFFile
-
+from crossdock.build.repair.dynsym import dynamic_symbols
 from crossdock.build.repair.looked_up import symbols_looked_up
 from crossdock.errors import BuildError
 from crossdock.inspect.facts import Format, VersionNeed, split_version
@@ -39,29 +37,16 @@ class Symbols(NamedTuple):
     defined: frozenset[str]
 
 
-def symbols_of(content: bytes) -> Symbols:
-    """Return the dynamic symbols of an ELF file that count here."""
+def symbols_of(content: bytes, path: str) -> Symbols:
+    """Return the dynamic symbols of an ELF file that count here; raise `InspectError` (E-BINARY-*) for a broken one."""
     asked: set[str] = set()
     defined: set[str] = set()
-    for name, section, binding, version in _dynamic(content):
-        if section != "SHN_UNDEF":
-            defined.add(name)
-        elif binding == "STB_GLOBAL" and version in {None, "VER_NDX_GLOBAL", "VER_NDX_LOCAL"}:
-            asked.add(name)
+    for symbol in dynamic_symbols(content, path):
+        if symbol.is_defined:
+            defined.add(symbol.name)
+        elif symbol.is_needed and not symbol.has_version:
+            asked.add(symbol.name)
     return Symbols(frozenset(asked), frozenset(defined))
-
-
-def _dynamic(content: bytes) -> Iterator[tuple[str, Any, str, Any]]:
-    """Give name, section, binding and version of each dynamic symbol with a name."""
-    elf = ELFFile(io.BytesIO(content))
-    table: Any = elf.get_section_by_name(".dynsym")
-    versions: Any = elf.get_section_by_name(".gnu.version")
-    if table is None:
-        return
-    for number, symbol in enumerate(table.iter_symbols()):
-        if symbol.name:
-            version = None if versions is None else versions.get_symbol(number)["ndx"]
-            yield symbol.name, symbol["st_shndx"], symbol["st_info"]["bind"], version
 
 
 def with_unversioned(

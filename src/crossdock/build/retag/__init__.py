@@ -2,7 +2,7 @@
 
 places     platform tags taken apart into the systems that they promise, and put together again
 old        the wheel as it came
-reading    pyelftools on strangers' files
+rewriting  repairwheel on strangers' files
 code       which systems and CPUs a wheel's binaries are for
 floors     what keeps a wheel from an older system than it is for, file by file
 pythons    the Python and ABI tags that its modules bear out

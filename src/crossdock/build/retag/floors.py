@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from crossdock.build.repair.job import Floor
 from crossdock.build.repair.tags import glibc_floor, glibc_needs, macos_floor, macos_needs
-from crossdock.build.retag.reading import reading
 from crossdock.inspect.facts import Format, split_version
 from crossdock.inspect.policy import policy_for
 from crossdock.target.model import Libc, LibcKind, Os
@@ -68,8 +67,7 @@ def _musl_needs(survey: Survey, contents: Contents) -> Iterator[Floor]:
     for one in survey.native():
         if one.file.binary.format is not Format.ELF:
             continue
-        with reading(one.name):
-            asked = contents.symbols(one.name).asked
+        asked = contents.symbols(one.name).asked
         new = sorted(name for name in asked if _SINCE_MUSL_1_2.fullmatch(name))
         if new:
             yield Floor(version=_MUSL, path=one.name, need="musl 1.2", symbol=new[0])

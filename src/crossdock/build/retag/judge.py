@@ -9,8 +9,10 @@ from crossdock.build.repair.job import RepairJob
 from crossdock.build.repair.survey import Survey
 from crossdock.build.retag.floors import beyond, floor_of
 from crossdock.build.retag.pythons import ANY_PYTHON, Claim, borne_out, told_by_modules
+from crossdock.build.retag.symbols import glibc_since
 from crossdock.inspect.audit import audit
 from crossdock.inspect.finding import Severity, ordered
+from crossdock.target.model import LibcKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,6 +79,7 @@ def job_of(
         native_evidence=(),
         pure=False,
         provenance={},
+        c_symbols=glibc_since(place.arch) if place.libc is LibcKind.GLIBC else {},
     )
 
 

@@ -9,6 +9,7 @@ from crossdock.build.repair.bill import add_bill, add_licences
 from crossdock.build.repair.graft import graft
 from crossdock.build.repair.survey import Survey
 from crossdock.build.retag.judge import MISSING, job_of
+from crossdock.build.retag.rewriting import rewriting
 from crossdock.build.sysroot.given import glibc_of
 from crossdock.build.sysroot.table import triplet_of
 from crossdock.errors import BuildError, RetagError
@@ -77,7 +78,8 @@ def take_in(
     job = job_of(contents, place, version, judged.python, sysroot)
     survey = Survey(contents, job)
     try:
-        grafted = graft(survey, contents, job)
+        with rewriting(job.what):
+            grafted = graft(survey, contents, job)
     except BuildError as error:
         if error.code != "E-BUILD-LIBRARY":
             raise

@@ -7,7 +7,6 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.build.repair.pythons import Pair, stable_of
-from crossdock.build.retag.reading import reading
 from crossdock.target.model import Implementation, Python
 
 if TYPE_CHECKING:
@@ -67,8 +66,7 @@ def borne_out(claim: Claim, survey: Survey, contents: Contents) -> tuple[Claim, 
         return Claim((python, ""), None), f"{one} is an extension module, which not every Python takes"
     if abi != "abi3":
         return claim, ""
-    with reading(modules[0].name):
-        why, since = stable_of(survey, contents)
+    why, since = stable_of(survey, contents)
     if why:
         return Claim((python, ""), None), f"{why}, which is not of the stable ABI"
     named = _CPYTHON.fullmatch(python)
@@ -95,8 +93,7 @@ def told_by_modules(survey: Survey, contents: Contents) -> tuple[Claim, ...]:
         return tuple(claim_of((f"cp3{minor}", f"cp3{minor}{flags}")) for minor, flags in sorted(exact))
     if not stable:
         return ()
-    with reading(contents.dist_info):
-        why, since = stable_of(survey, contents)
+    why, since = stable_of(survey, contents)
     return () if why or not since[0] else (claim_of((f"cp3{since[1]}", "abi3")),)
 
 

@@ -125,7 +125,6 @@ class _Work:
         self._claims = tuple(claim_of(pair) for pair in (wish.pairs if wish and wish.pairs else old.pairs))
         self._wanted = old.claimed if wish is None else wish.places
         self._grafted: tuple[Grafted, ...] = ()
-        self._notes: list[str] = []
         self._mended = False
 
     def done(self) -> Retagged:
@@ -137,8 +136,8 @@ class _Work:
             judged = self._judge()
         if self._wish is not None:
             reasons = untruths(self._wish, judged, self._code, self._contents)
-            if reasons and not self._only_libraries(judged):
-                raise _untrue(self._old, self._wish, reasons, _best(judged))
+            if reasons:
+                raise self._refusal(self._wish, judged, reasons)
         true = [one for one in judged if self._serves(one)]
         if not true:
             raise self._nothing(judged)
@@ -194,19 +193,15 @@ class _Work:
         bare = any(tag.bare and tag.places[0][:2] == one.place[:2] for tag in self._wish.platforms)
         return bool(one.claims) if bare else one.place in self._wish.places and one.is_true
 
-    def _only_libraries(self, judged: Sequence[Judged]) -> bool:
-        """Tell whether nothing but libraries that are nowhere keeps the wish from being true."""
-        wish = self._wish
-        if wish is None:
-            return False
+    def _refusal(self, wish: Wish, judged: Sequence[Judged], reasons: Sequence[str]) -> RetagError:
+        """Return why a wish is refused; where libraries that are nowhere are all, what to do about them."""
         lacking = [one for one in judged if one.place in wish.places and not one.is_true]
-        return (
-            bool(lacking)
-            and all(_lacks_only(one) for one in lacking)
-            and not any(
-                beyond(one.survey, self._contents, one.place, wish.places.get(one.place)) for one in judged
-            )
+        other = any(
+            beyond(one.survey, self._contents, one.place, wish.places.get(one.place)) for one in judged
         )
+        if lacking and not other and all(_lacks_only(one) for one in lacking):
+            return missing(self._old.filename, lacking[0])
+        return _untrue(self._old, wish, reasons, _best(judged))
 
     def _nothing(self, judged: Sequence[Judged]) -> RetagError:
         first = next((one for one in judged if one.place in self._wanted), judged[0])
@@ -242,7 +237,7 @@ class _Work:
             purelib=False,
             mended=self._mended,
             because=tuple(str(one.floor) for one in true if one.floor is not None and one.floor.path),
-            notes=(*self._notes, *self._corrections(judged, promised)),
+            notes=tuple(self._corrections(judged, promised)),
             grafted=self._grafted,
             findings=ordered([*self._contents.findings, *(found for one in true for found in one.findings)]),
         )

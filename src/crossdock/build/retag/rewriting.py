@@ -1,12 +1,10 @@
-"""pyelftools on strangers' files: whatever it stumbles over is a broken binary."""
+"""repairwheel on strangers' files: whatever it stumbles over is a broken binary."""
 
 from __future__ import annotations
 
 import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from elftools.common.exceptions import ELFError
 
 from crossdock.errors import InspectError
 
@@ -15,13 +13,13 @@ if TYPE_CHECKING:
 
 #: Anything that reading a table at a wrong place can raise.
 _STUMBLES = (
-    ELFError, ValueError, LookupError, AssertionError, AttributeError, TypeError, OverflowError, struct.error,
+    ValueError, LookupError, AssertionError, AttributeError, TypeError, OverflowError, struct.error,
 )  # fmt: skip
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn what pyelftools raises into `InspectError` (E-BINARY-ELF) about the file `name`."""
+def rewriting(name: str) -> Iterator[None]:
+    """Turn what repairwheel raises into `InspectError` (E-BINARY-ELF) about the file `name`."""
     try:
         yield
     except _STUMBLES as error:
