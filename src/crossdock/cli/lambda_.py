@@ -112,6 +112,7 @@ def _tell(session: LambdaSession, bundle: Bundle, zips: list[ZipReceipt]) -> Non
             if package.package is not None:
                 for text in package.package.notes:
                     session.tell(f"{package.package.name} {package.package.version}: {text}")
-    fitting = "its binary fits" if bundle.binaries == 1 else f"{bundle.binaries} binaries fit"
+    counts = {0: "no binaries in it", 1: "its binary fits"}
+    fitting = counts.get(bundle.binaries, f"{bundle.binaries} binaries fit")
     errors = sum(finding.severity == "error" for finding in bundle.findings)
     session.tell(f"{bundle.target.name}: {f'{errors} findings accepted by name' if errors else fitting}")
