@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.build.repair.elves import extension
-from tests.build.retag.made import ARM, needs, platform, retagged
+from tests.build.retag.made import ARM, members, needs, platform, retagged
 from tests.inspect.builders import macho, universal
+from tests.support.wheels import make_wheel
 
+from crossdock.build.retag import Wish, retag
 from crossdock.build.retag.places import Place, Version, parse_platform, promises, tags_of
 from crossdock.errors import RetagError
 from crossdock.target.model import Arch, Os
@@ -90,6 +95,32 @@ def test_delocate_promises_as_much_or_less(
 
 def _promised(tags: str) -> dict[Place, Version | None]:
     return promises(one for tag in tags.split(".") if (one := parse_platform(tag)) is not None)
+
+
+def test_wheel_tags_writes_the_same_files(tmp_path: Path) -> None:
+    """Told the answer, it changes WHEEL in the same places and leaves the rest: RECORD's rows in another order."""
+    wish = "manylinux2014_aarch64.manylinux_2_17_aarch64"
+    files: dict[str, bytes | str] = {
+        f"demo/m{ARM}": extension(versions=needs("GLIBC_2.17")),
+        "demo/__init__.py": "x = 1\n",
+        "demo-1.0.data/scripts/tool": "#!python\n",
+    }
+    old = "cp311-cp311-linux_aarch64"
+    path = make_wheel(tmp_path, tag=old, files=files)
+    ours = retag(path, wish=Wish.parse([wish]))
+    command = [sys.executable, "-m", "wheel", "tags", f"--platform-tag={wish}", str(path)]
+    theirs = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert theirs == ours.filename
+    with zipfile.ZipFile(tmp_path / theirs) as archive:
+        found = {name: sorted(archive.read(name).splitlines()) for name in archive.namelist()}
+    mine = {name: sorted(content.splitlines()) for name, content in members(ours).items()}
+    for every in (found, mine):
+        every["demo-1.0.dist-info/WHEEL"] = [one for one in every["demo-1.0.dist-info/WHEEL"] if one]
+        # WHEEL's own row, whose lines may stand in another order.
+        every["demo-1.0.dist-info/RECORD"] = [
+            one for one in every["demo-1.0.dist-info/RECORD"] if b"/WHEEL," not in one
+        ]
+    assert mine == found
 
 
 _VERSIONS = st.tuples(st.integers(2, 2), st.integers(17, 45))
