@@ -249,7 +249,10 @@ def test_modules_for_two_systems_get_the_tags_of_both(tmp_path: Path) -> None:
         f"demo/m{X86}": extension("x86_64", versions=needs("GLIBC_2.17")),
         "demo/m.cp311-win_amd64.pyd": pe(dlls=("python311.dll",), exports=("PyInit_m",)),
     }
-    assert tag(retagged(tmp_path, files, "py3-none-any")) == "cp311-cp311-manylinux_2_17_x86_64.win_amd64"
+    done = retagged(tmp_path, files, "py3-none-win_amd64")
+    assert tag(done) == "cp311-cp311-manylinux_2_17_x86_64.win_amd64"
+    # As `any` it may well do without them elsewhere.
+    assert retagged(tmp_path, files, "py3-none-any").content is None
 
 
 # `any`
@@ -274,6 +277,17 @@ def test_an_any_wheel_with_libraries_of_several_systems_stays_any(tmp_path: Path
     assert done.content is None
     assert "demo/x.so is for Linux on x86_64 with glibc" in done.notes[0]
     assert "demo/x.dll is for Windows on x86_64" in done.notes[0]
+
+
+def test_an_any_wheel_with_a_module_of_one_and_a_library_of_another_stays_any(tmp_path: Path) -> None:
+    """debugpy's: speed-ups for one Python on Windows, and libraries for each system."""
+    files = {
+        "demo/m.cp39-win_amd64.pyd": pe(dlls=("python39.dll",), exports=("PyInit_m",)),
+        "demo/attach.so": elf("x86_64", versions=needs("GLIBC_2.17")),
+    }
+    done = retagged(tmp_path, files, "py2.py3-none-any")
+    assert done.content is None
+    assert "`any` stays" in done.notes[0]
 
 
 def test_an_any_wheel_with_launchers_stays_any(tmp_path: Path) -> None:

@@ -79,14 +79,13 @@ def retag(path: Path, *, wish: Wish | None = None, sysroot: SysrootFor | None = 
 def _is_any(code: Sequence[CodeFile]) -> tuple[bool, tuple[str, ...]]:
     """Tell whether a wheel with binaries may be for `any`, and what they are, in words.
 
-    It may with programs alone (launchers of an installer), and with libraries for several systems of which it takes its
-    own at run time. An extension module is for one system and nothing else.
+    It may with programs alone (launchers of an installer), and with modules and libraries for several systems: it takes
+    its own at run time (debugpy's). With those of one system it is for that.
     """
-    deciding = heaviest(code)
-    said = tuple(words_of(one) for one in deciding)
-    weight = deciding[0].weight
-    systems = {place.os for place in places_of(code, ())}
-    return weight is Weight.PROGRAM or (weight is Weight.LIBRARY and len(systems) > 1), said
+    loaded = [one for one in code if one.weight is not Weight.PROGRAM]
+    systems = {place.os for one in loaded for place in places_of([one], ())}
+    said = tuple(words_of(one) for one in loaded or code)
+    return not loaded or len(systems) > 1, said
 
 
 def _any(old: Old, wish: Wish | None, said: tuple[str, ...]) -> Retagged:
