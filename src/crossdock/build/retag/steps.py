@@ -103,7 +103,7 @@ def _without_code(old: Old, wish: Wish | None) -> Retagged:
         pairs = wish.pairs or (_without_abi(pairs) if wish.is_any else pairs)
     elif old.stated != old.named and any(tag.endswith("-any") for tag in old.stated):
         # Renamed by hand, and it was right before.
-        platforms, pairs = ("any",), _without_abi(tuple(tuple(tag.split("-"))[:2] for tag in old.stated))  # type: ignore[misc]
+        platforms, pairs = ("any",), tuple(sorted({(tag.partition("-")[0], "none") for tag in old.stated}))
     elif platforms != ("any",):
         notes = ("no binary binds it to a platform: `--to any`, if its code runs on every one",)
     return _written(old, pairs, platforms, purelib=old.purelib, notes=notes)
@@ -259,16 +259,19 @@ class _Work:
     def _corrections(self, judged: Sequence[Judged], promised: dict[Place, Version | None]) -> list[str]:
         """Say what of the old tags was not true, and why."""
         found: dict[str, None] = {}
+        claimed = self._old.claimed
         for one in judged:
             found |= dict.fromkeys(one.doubts)
-            claimed = self._old.claimed
             if one.place in claimed and one.place not in promised and self._wish is None:
                 found |= dict.fromkeys(f"not for {one.place}: {why}" for why in one.reasons())
         if self._wish is None:
-            for place in self._old.claimed.keys() - {one.place for one in judged}:
-                found[
-                    f"`{tags_of({place: self._old.claimed[place]})[0]}` is not true: no binary is for {place}"
-                ] = None
+            gone = {
+                place: version
+                for place, version in claimed.items()
+                if place not in {one.place for one in judged}
+            }
+            for tag in tags_of(gone):
+                found[f"`{tag}` is not true: no binary is for it"] = None
         return list(found)
 
 
