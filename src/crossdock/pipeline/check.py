@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crossdock.errors import BuildError, CrossdockError
 from crossdock.lock.plan import State, make_plan
 from crossdock.lock.select import Kind, Selection
-from crossdock.pipeline.licences import Licences
+from crossdock.pipeline.licences import OTHER_BYTES, Licences
 from crossdock.ship.check.model import FileFacts
 
 if TYPE_CHECKING:
@@ -102,8 +102,24 @@ def check(
     with ThreadPoolExecutor(max(1, min(means.jobs, len(distinct)))) as pool:
         found = pool.map(lambda choice: _facts(choice, indexed, licences), distinct.values())
         facts = dict(zip(distinct, found, strict=True))
-    facts = licences.completed(distinct, facts)
+    facts = _with_sisters(distinct, licences.completed(distinct, facts))
     return Checked(grid=grid, facts={cell: facts[_key(choice)] for cell, choice in chosen.items()})
+
+
+def _with_sisters(choices: Mapping[str, Choice], facts: Mapping[str, FileFacts]) -> dict[str, FileFacts]:
+    """Return the facts; a source distribution that nobody read has the licence of its release's wheel, and says so."""
+    of_wheels = {
+        choices[key].package.position: one.licence
+        for key, one in facts.items()
+        if choices[key].kind is Kind.WHEEL and not one.licence.unknown
+    }
+    done = dict(facts)
+    for key, one in facts.items():
+        licence = of_wheels.get(choices[key].package.position)
+        if one.licence.unknown and choices[key].kind is Kind.SDIST and licence is not None:
+            source = f"{licence.source}, of a wheel of the same release"
+            done[key] = replace(one, licence=replace(licence, source=source))
+    return done
 
 
 def _key(choice: Choice) -> str:
@@ -140,11 +156,11 @@ def _on_index(choice: Choice) -> bool:
 def _facts(choice: Choice, indexed: _Indexed, licences: Licences) -> FileFacts:
     file = choice.file
     if file is None or not _on_index(choice):
-        return FileFacts(licence=licences.of(choice, None), on_index=False)
+        return FileFacts(licence=licences.of(choice, None, index_says=""), on_index=False)
     listed, unknown = indexed.file(choice.name, file)
     quarantined = indexed.quarantined(choice.name)
     return FileFacts(
-        licence=licences.of(choice, listed),
+        licence=licences.of(choice, listed, index_says=unknown),
         upload_time=file.upload_time or (listed.upload_time if listed is not None else None) or "",
         yanked=quarantined or (None if listed is None else listed.yanked),
         index_unknown="" if quarantined else unknown,
@@ -182,7 +198,7 @@ class _Indexed:
             return None, "its index does not list the file"
         digest = wanted.digest
         if found.hashes.get(digest.algorithm, digest.hex) != digest.hex:
-            return None, "its index lists other bytes under the file's name"
+            return None, OTHER_BYTES
         return found, ""
 
     def quarantined(self, name: str) -> str | None:

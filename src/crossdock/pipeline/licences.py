@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 #: A METADATA file with a long README in it.
 _LIMIT = 8 << 20
-#: What an index answers that has no METADATA beside its files (PEP 658).
-_ABSENT = frozenset({401, 403, 404, 405, 410})
+#: What an index answers that has no METADATA beside its files (PEP 658), or gives it to nobody.
+_ABSENT = frozenset({404, 405, 410})
+_REFUSED = frozenset({401, 403})
 _FOUND = 200
 #: What is remembered of a file, by its digest; the number is the form of the value.
 _FACT = "licence"
@@ -38,6 +39,8 @@ _FIELDS = ("License-Expression", "License", "Classifier")
 #: setuptools and flit wrote it for years where nothing was declared.
 _NOTHING = "UNKNOWN"
 _NOT_FETCHED = "not fetched"
+#: What is said of a file under whose name the index has another one, whose metadata is none of ours.
+OTHER_BYTES = "its index lists other bytes under the file's name"
 #: Characters of a licence's text that are shown.
 _BEGINNING = 60
 
@@ -51,8 +54,8 @@ class Licences:
         self._own = own
         self._fetch = fetch
 
-    def of(self, choice: Choice, listed: ProjectFile | None) -> Declared:
-        """Return the licence of a choice; `listed` is the file as its index lists it."""
+    def of(self, choice: Choice, listed: ProjectFile | None, *, index_says: str) -> Declared:
+        """Return the licence of a choice; `listed` is the file as its index lists it, or `index_says` why there is none."""
         own = self._own.get(choice.name)
         if own:
             return Declared(expression=own, source="settings")
@@ -60,7 +63,7 @@ class Licences:
         if file is None:
             return self._of_tree(choice)
         try:
-            return self._of_file(choice, file, listed)
+            return self._of_file(choice, file, listed, index_says)
         except CrossdockError as error:
             return Declared(unknown=f"{error.message} [{error.code}]")
 
@@ -81,7 +84,9 @@ class Licences:
             done[key] = replace(done[key], licence=licence)
         return done
 
-    def _of_file(self, choice: Choice, file: LockedFile, listed: ProjectFile | None) -> Declared:
+    def _of_file(
+        self, choice: Choice, file: LockedFile, listed: ProjectFile | None, index_says: str
+    ) -> Declared:
         known = self._remembered(file.digest)
         if known is not None:
             return known
@@ -94,6 +99,8 @@ class Licences:
             return Declared(unknown=f"{_NOT_FETCHED} (offline)")
         if not file.filename.endswith(".whl"):
             return Declared(unknown=f"{_NOT_FETCHED}, and an index tells nothing of source distributions")
+        if index_says == OTHER_BYTES:
+            return Declared(unknown=f"{_NOT_FETCHED}: {OTHER_BYTES}")
         return self._beside(file, listed)
 
     def _beside(self, file: LockedFile, listed: ProjectFile | None) -> Declared:
@@ -102,7 +109,9 @@ class Licences:
         # Behind a query it would be part of that, and no name of a file.
         if not url.startswith(("https://", "http://")) or "?" in url:
             return Declared(unknown=_NOT_FETCHED)
-        answer = self._means.http().get(f"{url}.metadata", limit=_LIMIT, ok=_ABSENT | {_FOUND})
+        answer = self._means.http().get(f"{url}.metadata", limit=_LIMIT, ok=_ABSENT | _REFUSED | {_FOUND})
+        if answer.status in _REFUSED:
+            return Declared(unknown=f"{_NOT_FETCHED}, and the index answers {answer.status} to its metadata")
         if answer.status != _FOUND:
             return Declared(unknown=f"{_NOT_FETCHED}, and the index has no metadata beside the wheel")
         hashes = listed.core_metadata if listed is not None else None
