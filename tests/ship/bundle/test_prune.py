@@ -11,6 +11,7 @@ from tests.support.wheels import make_wheel
 
 from crossdock.errors import ShipError, StoreError, UsageError
 from crossdock.oci.blob import FileSource
+from crossdock.ship.bundle.layout import together, zip_files
 from crossdock.ship.bundle.model import BundledPackage, BundleFile
 from crossdock.ship.bundle.prune import RULES, Pruned, possible, prune, rules_named
 
@@ -328,3 +329,49 @@ def test_bytes_that_are_gone_are_a_refusal(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as lost:
         prune([package], ["tests"])
     assert lost.value.code == "E-STORE-DAMAGED"
+
+
+def test_what_another_ships_alike_stays_its_own(tmp_path: Path) -> None:
+    """A file of the application with the bytes of a pruned one is the application's."""
+    files: dict[str, bytes | str] = {
+        "tests/__init__.py": "",
+        "tests/test_a.py": "import a\n",
+        "tests/data.json": "{}",
+    }
+    package = made(tmp_path, {"aaa.py": "", **files}, "aaa")
+    mine = application({"tests/__init__.py": b"", "tests/data.json": b"{}", "tests/mine.py": b"import aaa\n"})
+    first, second = together([package, mine])
+    assert {file.path for file in second.shared} == {"tests/__init__.py", "tests/data.json"}
+    pruned = prune([first, second], ["tests"])
+    assert [file.path for file in pruned.packages[1].files] == [
+        "tests/__init__.py",
+        "tests/data.json",
+        "tests/mine.py",
+    ]
+    assert {one.path for one in pruned.removed} == {"tests/test_a.py"}
+    assert len(zip_files(pruned.packages)) == len({file.path for file in zip_files(pruned.packages)})
+
+
+def test_what_two_packages_ship_alike_goes_if_both_lose_it(tmp_path: Path) -> None:
+    files: dict[str, bytes | str] = {"tests/__init__.py": "", "tests/test_a.py": "import a\n"}
+    both = together([made(tmp_path, {f"{name}.py": "", **files}, name) for name in ("aaa", "bbb")])
+    pruned = prune(both, ["tests"])
+    assert not any(path.startswith("tests/") for path in left(pruned))
+
+
+def test_data_among_tests_that_a_module_names_stays(tmp_path: Path) -> None:
+    package = made(
+        tmp_path,
+        {
+            "bbb/core.py": "from importlib.resources import files\n"
+            "SCHEMA = files('bbb').joinpath('test', 'schema.json').read_text()\n",
+            "bbb/test/test_core.py": "import bbb\n",
+            "bbb/test/schema.json": "{}",
+            "bbb/test/other.json": "{}",
+        },
+        "bbb",
+    )
+    pruned = prune([package], ["tests"])
+    assert {"bbb/core.py", "bbb/test/schema.json"} <= left(pruned)
+    assert not {"bbb/test/other.json", "bbb/test/test_core.py"} & left(pruned)
+    assert any("bbb/test/schema.json" in note for note in pruned.notes)

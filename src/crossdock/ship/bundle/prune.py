@@ -24,7 +24,7 @@ from crossdock.ship.bundle.prune_sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from crossdock.ship.bundle.model import BundledPackage, BundleFile
     from crossdock.ship.bundle.prune_sources import Source
@@ -144,10 +144,31 @@ def prune(packages: Sequence[BundledPackage], rules: Iterable[str]) -> Pruned:
         return Pruned(list(packages), [], [])
     contents = Contents()
     judge = _Judge(packages, contents, with_tests=any(rule.name == "tests" for rule in chosen))
-    removed = [one for package in packages for one in judge.taken(package, chosen)]
+    taken = [judge.taken(package, chosen) for package in packages]
+    gone = [{one.path for one in found} for found in taken]
+    saved = _still_shared(packages, gone, judge, chosen)
     contents.let_go()
-    gone = {one.path for one in removed}
-    return Pruned([_without(package, gone) for package in packages], removed, judge.notes())
+    kept = [
+        _without(package, own, promoted) for package, own, promoted in zip(packages, gone, saved, strict=True)
+    ]
+    still = {file.path for files in saved for file in files}
+    removed = [one for found in taken for one in found if one.path not in still]
+    return Pruned(kept, removed, judge.notes())
+
+
+def _still_shared(
+    packages: Sequence[BundledPackage], gone: Sequence[set[str]], judge: _Judge, rules: Sequence[Rule]
+) -> list[list[BundleFile]]:
+    """Return, for each package, the files that it shares with one which loses them, and keeps: they are its own now."""
+    lost = {path for paths in gone for path in paths}
+    saved: list[list[BundleFile]] = []
+    for package in packages:
+        mine = [
+            file for file in package.shared if file.path in lost and not judge.takes(package, file, rules)
+        ]
+        lost -= {file.path for file in mine}
+        saved.append(mine)
+    return saved
 
 
 def possible(packages: Sequence[BundledPackage]) -> list[Saving]:
@@ -166,13 +187,20 @@ def possible(packages: Sequence[BundledPackage]) -> list[Saving]:
     ]
 
 
-def _without(package: BundledPackage, gone: Collection[str]) -> BundledPackage:
-    if not any(file.path in gone for file in (*package.files, *package.shared)):
+def _without(package: BundledPackage, gone: set[str], promoted: Sequence[BundleFile]) -> BundledPackage:
+    """Return a package without the files that it loses, and with those that were another's before."""
+    own = {file.path for file in promoted}
+    if not gone and not own:
         return package
     return replace(
         package,
-        files=tuple(file for file in package.files if file.path not in gone),
-        shared=tuple(file for file in package.shared if file.path not in gone),
+        files=tuple(
+            sorted(
+                [*(file for file in package.files if file.path not in gone), *promoted],
+                key=lambda file: file.path.encode(),
+            )
+        ),
+        shared=tuple(file for file in package.shared if file.path not in own),
         binaries=tuple(binary for binary in package.binaries if binary[0] not in gone),
     )
 
@@ -221,6 +249,13 @@ class _Judge:
             if inner not in spared
         ]
 
+    def takes(self, package: BundledPackage, file: BundleFile, rules: Sequence[Rule]) -> bool:
+        """Tell whether a rule takes a file that a package shares with another; never one of the user's own code."""
+        if package.package is None:
+            return False
+        is_binary = any(path == file.path for path, _facts in package.binaries)
+        return self._rule(package, inner_path(package, file.path), rules, is_binary=is_binary) is not None
+
     def notes(self) -> list[str]:
         """Return what stays although a rule would take it, and why."""
         tests = [
@@ -259,7 +294,13 @@ class _Judge:
 
     def _spared(self, package: BundledPackage, found: Iterable[tuple[Rule, BundleFile, str]]) -> set[str]:
         """Return which of the files found stay: a module of the package names them, or reads stubs."""
-        doubtful = [one for one in found if one[0].name in ("headers", "stubs", "static")]
+        doubtful = [
+            one
+            for one in found
+            if one[0].name in ("headers", "stubs", "static")
+            # Data beside tests may be what a module reads: `files("x") / "test" / "schema.json"`.
+            or (one[0].name == "tests" and not one[2].endswith((".py", *_BYTECODE)))
+        ]
         if not doubtful:
             return set()
         named, keeps_stubs = self._read(package)
@@ -328,7 +369,7 @@ def test_directories(package: BundledPackage) -> set[str]:
     `django.test`, hold none.
     """
     found = set()
-    for file in package.files:
+    for file in (*package.files, *package.shared):
         inner = inner_path(package, file.path)
         if not _is_test_module(inner.rpartition("/")[2]) or is_metadata(inner):
             continue
