@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -185,9 +186,23 @@ def test_what_was_read_once_is_remembered(shelf: World) -> None:
     assert licences(shelf.json("check", ".", "--for", ARM, "--offline"))["mit"] == licences(first)["mit"]
 
 
-def test_an_index_without_metadata_files(tmp_path: Path) -> None:
+#: Larger than the part of a wheel that is asked for first, and not to be packed.
+NOISE = random.Random(7).randbytes(200_000)
+
+
+def test_an_index_without_metadata_files_is_asked_for_a_part_of_the_wheel(tmp_path: Path) -> None:
     world = make_world(tmp_path, metadata=False)
-    make_wheel(world.files, "pure", extra_metadata="License-Expression: MIT\n")
+    make_wheel(world.files, "pure", files={"pure.bin": NOISE}, extra_metadata="License-Expression: MIT\n")
+    with world.index:
+        world.run("lock", "pure", "--for", ARM)
+        value = world.json("check", ".", "--for", ARM)
+    assert licences(value)["pure"] == [{"expression": "MIT", "source": "a part of the wheel on its index"}]
+    assert value["findings"] == []
+
+
+def test_an_index_without_metadata_files_and_without_ranges(tmp_path: Path) -> None:
+    world = make_world(tmp_path, metadata=False, ranges=False)
+    make_wheel(world.files, "pure", files={"pure.bin": NOISE}, extra_metadata="License-Expression: MIT\n")
     with world.index:
         world.run("lock", "pure", "--for", ARM)
         value = world.json("check", ".", "--for", ARM)

@@ -37,7 +37,7 @@ class LoopbackIndex:
     """Serves `directory` at `url` (PEP 503 and 691) with metadata files (PEP 658) until closed.
 
     `login` asks for basic authentication; `only_html` refuses to speak JSON; `metadata` False leaves PEP 658
-    out; `yanked` maps file names to reasons; `requires_python` maps file names to specifiers, for what the
+    out, `ranges` False gives files whole only; `yanked` maps file names to reasons; `requires_python` maps file names to specifiers, for what the
     wheel's own metadata does not say. `requests` is the log.
     """
 
@@ -45,6 +45,7 @@ class LoopbackIndex:
     login: tuple[str, str] | None = None
     only_html: bool = False
     metadata: bool = True
+    ranges: bool = True
     yanked: Mapping[str, str] = field(default_factory=dict)
     requires_python: Mapping[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
@@ -226,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _range_start(self, size: int) -> tuple[int, int] | None:
         match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
-        if match is None or not any(match.groups()):
+        if match is None or not any(match.groups()) or not self.served.ranges:
             return None
         if not match[1]:
             return (max(0, size - int(match[2])), size)

@@ -113,7 +113,7 @@ class Licences:
         if answer.status in _REFUSED:
             return Declared(unknown=f"{_NOT_FETCHED}, and the index answers {answer.status} to its metadata")
         if answer.status != _FOUND:
-            return Declared(unknown=f"{_NOT_FETCHED}, and the index has no metadata beside the wheel")
+            return self._of_part(file, url)
         hashes = listed.core_metadata if listed is not None else None
         digest = Digest.strongest(hashes) if hashes else None
         if digest is not None and Digest.of(answer.body, digest.algorithm) != digest:
@@ -122,6 +122,15 @@ class Licences:
         if digest is not None:
             self._remember(file.digest, licence)
         return licence
+
+    def _of_part(self, file: LockedFile, url: str) -> Declared:
+        """Read the METADATA out of the wheel where it lies; not remembered, as no hash speaks for a part."""
+        from crossdock.net.partial import metadata_of_wheel
+
+        content = metadata_of_wheel(self._means.http(), url, file.size)
+        if content is None:
+            return Declared(unknown=f"{_NOT_FETCHED}, and the index has no metadata beside the wheel")
+        return _declared(content, file.filename, "a part of the wheel on its index")
 
     def _of_blob(self, choice: Choice, file: LockedFile, blob: Path) -> Declared:
         try:
