@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_project_in_quarantine_counts_as_taken_back(means: Means) -> None:
 
 def test_the_locks_own_time_goes_before_the_indexs(means: Means) -> None:
     entry = package("pure", "1.0", "py3-none-any")
-    entry["wheels"][0]["upload-time"] = "2026-03-04T05:06:07Z"
+    entry["wheels"][0]["upload-time"] = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     found = checked(
         lock(entry),
         means,
