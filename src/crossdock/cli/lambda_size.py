@@ -90,7 +90,8 @@ class Sizes:
     def _layers(self) -> list[LayerSize]:
         from crossdock.ship.bundle.size import layer_size
 
-        return [layer_size(path) for path in self._session.with_layers]
+        limit = self._bundle.place.limits.unzipped
+        return [layer_size(path, enough=limit or 1 << 40) for path in self._session.with_layers]
 
     def _provided(self) -> frozenset[str]:
         """Return what the runtime brings and could be left out still, which is part of the advice."""

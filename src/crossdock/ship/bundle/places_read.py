@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -60,7 +61,10 @@ def laid_over(path: Path) -> tuple[Runtime, ...]:
     glibc.
     """
     try:
-        content = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise _bad(path.name, "is no file")  # a pipe or a device might never end
+        with path.open("rb") as file:
+            content = file.read(_LIMIT + 1)
     except OSError as error:
         raise _bad(path.name, f"cannot be read: {error.strerror}") from error
     if len(content) > _LIMIT:
@@ -192,7 +196,8 @@ def _count(table: dict[str, Any], key: str, name: str) -> int | None:
 def _glibc(entry: dict[str, Any], label: str, name: str) -> Libc:
     text = _value(entry, "glibc", str, "", name)
     major, _, minor = text.partition(".")
-    if not (major.isascii() and minor.isascii() and major.isdigit() and minor.isdigit()):
+    # A tag is made for each minor version below: glibc adds two a year and is at 2.43.
+    if not (re.fullmatch(r"[0-9]{1,2}", major) and re.fullmatch(r"[0-9]{1,2}", minor)):
         raise _bad(name, f'{label} needs `glibc`, a string like "2.34"')
     return Libc(LibcKind.GLIBC, int(major), int(minor))
 

@@ -148,10 +148,12 @@ def prune(packages: Sequence[BundledPackage], rules: Iterable[str]) -> Pruned:
     gone = [{one.path for one in found} for found in taken]
     saved = _still_shared(packages, gone, judge, chosen)
     contents.let_go()
-    kept = [
-        _without(package, own, promoted) for package, own, promoted in zip(packages, gone, saved, strict=True)
-    ]
     still = {file.path for files in saved for file in files}
+    dropped = {path for paths in gone for path in paths} - still
+    kept = [
+        _without(package, own, promoted, dropped)
+        for package, own, promoted in zip(packages, gone, saved, strict=True)
+    ]
     removed = [one for found in taken for one in found if one.path not in still]
     return Pruned(kept, removed, judge.notes())
 
@@ -187,10 +189,15 @@ def possible(packages: Sequence[BundledPackage]) -> list[Saving]:
     ]
 
 
-def _without(package: BundledPackage, gone: set[str], promoted: Sequence[BundleFile]) -> BundledPackage:
-    """Return a package without the files that it loses, and with those that were another's before."""
+def _without(
+    package: BundledPackage, gone: set[str], promoted: Sequence[BundleFile], dropped: set[str]
+) -> BundledPackage:
+    """Return a package without the files that it loses, and with those that were another's before.
+
+    `dropped` are those that nobody keeps.
+    """
     own = {file.path for file in promoted}
-    if not gone and not own:
+    if not gone and not own and not any(file.path in dropped for file in package.shared):
         return package
     return replace(
         package,
@@ -200,7 +207,7 @@ def _without(package: BundledPackage, gone: set[str], promoted: Sequence[BundleF
                 key=lambda file: file.path.encode(),
             )
         ),
-        shared=tuple(file for file in package.shared if file.path not in own),
+        shared=tuple(file for file in package.shared if file.path not in own | dropped),
         binaries=tuple(binary for binary in package.binaries if binary[0] not in gone),
     )
 

@@ -9,7 +9,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossdock.errors import ShipError
 from crossdock.ship.bundle.prune import RULES, Removed, Saving, possible, test_directories
 from crossdock.ship.bundle.prune_sources import inner_path, is_metadata
 from crossdock.ship.report.words import plain
@@ -289,24 +288,15 @@ def size_html(report: SizeReport) -> str:
     return page(report)
 
 
-def layer_size(path: Path) -> LayerSize:
-    """Return the size of another layer's zip; its structure is checked, its content is not.
+def layer_size(path: Path, *, enough: int = 1 << 40) -> LayerSize:
+    """Return the size of another layer's zip, proven by reading it unless it says itself that it has more than `enough`.
 
-    Raise `ArchiveError` for a zip that is broken or hostile, `ShipError` (E-BUNDLE-LAYER) for a file that cannot be
-    read.
+    Raise `ShipError` (E-BUNDLE-LAYER) for what is no zip.
     """
-    from crossdock.archive.zipread import ZipArchive
-    from crossdock.safepath import PathRules
-    from crossdock.store.mapped import mapped
+    from crossdock.ship.bundle.layer_zip import layer_unzipped
 
-    try:
-        buffer = mapped(path)
-    except OSError as error:
-        raise ShipError(
-            f"cannot read the layer `{path}`: {error.strerror or error}", code="E-BUNDLE-LAYER"
-        ) from error
-    with ZipArchive.parse(buffer, filename=path.name, rules=PathRules.POSIX) as archive:
-        return LayerSize(path.name, len(buffer), sum(member.size for member in archive.members))
+    unzipped = layer_unzipped(path, enough=enough)
+    return LayerSize(path.name, path.stat().st_size, unzipped)
 
 
 def kind_of(inner: str, *, in_tests: bool, is_binary: bool) -> FileKind:
