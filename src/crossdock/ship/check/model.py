@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -152,11 +151,6 @@ class Report:
     def names(self) -> tuple[str, ...]:
         """The names of the targets."""
         return tuple(target.name or target.key[:12] for target in self.grid.targets)
-
-    @property
-    def counts(self) -> Mapping[Kind, int]:
-        """How many findings there are of each kind."""
-        return Counter(one.kind for one in self.findings)
 
     def label(self, row: int | None) -> str:
         """Return a package as it is named in a report: `lxml 6.0.2`; empty for a target as a whole."""

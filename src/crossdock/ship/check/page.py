@@ -207,8 +207,7 @@ def _policy(report: Report) -> list[str]:
 
 
 def _cards(report: Report) -> Iterable[tuple[str, str, str]]:
-    counts = report.counts
-    lacking = sum(counts.get(kind, 0) for kind in _LACKING)
+    lacking = len({one.row for one in report.findings if one.kind in _LACKING and one.row is not None})
     failing = sum(one.fails for one in report.findings)
     yield "Packages", str(len(report.grid.rows)), f"for {counted(len(report.names), 'target')}"
     yield "Findings that fail", str(failing), f"of {counted(len(report.findings), 'finding')}"
