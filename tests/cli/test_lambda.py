@@ -264,9 +264,67 @@ def test_earlier_zips_and_this_ones_are_not_shipped(locked: World) -> None:
     for name in ("a.zip", "b.zip", "a.zip"):
         locked.run("lambda", "../pylock.toml", "--app", ".", "--for", ARM, "-o", name, cwd=code)
         assert not [one for one in names(code / name) if one.endswith(".zip")]
-    (code / "b.zip").write_bytes(zip_bytes({"mine": b"1"}))
+    with zipfile.ZipFile(code / "b.zip", "w") as archive:
+        archive.writestr("mine", b"1")
     locked.run("lambda", "../pylock.toml", "--app", ".", "--for", ARM, "-o", "a.zip", cwd=code)
     assert "b.zip" in names(code / "a.zip"), "a zip of the user's own is"
+
+
+def test_what_is_shipped_does_not_depend_on_earlier_runs(locked: World) -> None:
+    code = locked.work / "code"
+    words = ["lambda", "../pylock.toml", "--app", ".", "--for", ARM]
+    locked.run(*words, "-o", "a.zip", cwd=code)
+    first = (code / "a.zip").read_bytes()
+    locked.run(*words, "-o", "a.zip", "--report", "sizes.html", cwd=code)
+    fresh = {"CROSSDOCK_STORE": str(locked.root / "another")}
+    done = locked.run(*words, "-o", "b.zip", cwd=code, environ=fresh)
+    assert (code / "a.zip").read_bytes() == (code / "b.zip").read_bytes() == first
+    assert "`a.zip`" in done.stderr
+    assert "`sizes.html`" in done.stderr
+
+
+def test_all_targets_are_judged_before_one_is_written(locked: World) -> None:
+    (locked.work / "code" / "mod.abi3.so").write_bytes(elf("x86_64"))
+    words = ["lambda", "pylock.toml", "--app", "code", "--for", INTEL, "--for", ARM, "-o", "f-{arch}.zip"]
+    said = locked.refused(*words, code="E-FINDINGS")
+    assert "--accept 'the application'" in said
+    assert not list(locked.work.glob("f-*.zip"))
+    locked.run(*words, "--accept", "the application")
+    assert len(list(locked.work.glob("f-*.zip"))) == 2
+    assert not list(locked.work.glob(".*staged"))
+
+
+def test_a_program_for_another_cpu_is_refused(locked: World) -> None:
+    (locked.work / "code" / "tool").write_bytes(elf("x86_64"))
+    locked.refused("lambda", "pylock.toml", "--app", "code", "--for", ARM, "-o", "f.zip", code="E-FINDINGS")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--for", GOOGLE, "--bytecode"], "E-BUNDLE-OPTION"),
+        (["--for", AZURE, "--without-provided"], "E-BUNDLE-OPTION"),
+        (["--for", AZURE, "--s3"], "E-BUNDLE-OPTION"),
+        (["--for", ARM, "--layer-layout", "versioned"], "E-BUNDLE-OPTION"),
+        (["--for", ARM, "--with-layer", "f.zip"], "E-BUNDLE-OUTPUT"),
+        (["--for", ARM, "--split", "--with-layer", "f-layer.zip"], "E-BUNDLE-OUTPUT"),
+        (["--for", ARM, "--report", "f.zip"], "E-BUNDLE-OUTPUT"),
+    ],
+)
+def test_words_that_would_do_nothing_or_harm_are_refused(locked: World, words: list[str], code: str) -> None:
+    for name in ("f.zip", "f-layer.zip"):
+        (locked.work / name).write_bytes(zip_bytes({"python/mine.py": b""}))
+    before = (locked.work / "f.zip").read_bytes()
+    locked.refused("lambda", "pylock.toml", "--app", "code", "-o", "f.zip", *words, code=code, status=2)
+    assert (locked.work / "f.zip").read_bytes() == before
+
+
+def test_a_directory_in_the_zips_place_is_told(locked: World) -> None:
+    (locked.work / "out.zip").mkdir()
+    said = locked.refused(
+        "lambda", "pylock.toml", "--for", ARM, "-o", "out.zip", code="E-BUNDLE-OUTPUT", status=2
+    )
+    assert "is a directory" in said
 
 
 def test_settings_speak_where_the_command_line_does_not(locked: World) -> None:
@@ -294,7 +352,13 @@ def test_pruning_rewrites_record_and_tells_what_it_took(world: World) -> None:
     assert not [name for name in found if "tests" in name or name.endswith(".pyi")]
     record = content(world.work / "f.zip", "pkg-1.0.dist-info/RECORD").decode()
     assert "tests" not in record
-    assert {one["rule"]: one["files"] for one in told["removed"]} == {"tests": 1, "stubs": 1}
+    assert {one["rule"]: one["paths"] for one in told["removed"]} == {
+        "tests": ["pkg/tests/test_it.py"],
+        "stubs": ["pkg/a.pyi"],
+    }
+    done = world.run("lambda", "pylock.toml", "--for", ARM, "-o", "f.zip", "--prune", "all")
+    assert "pruned tests: 1 file, " in done.stderr
+    assert "of pkg" in done.stderr
 
 
 def test_what_a_pruned_binary_needs_is_no_finding(world: World) -> None:

@@ -6,7 +6,10 @@ from __future__ import annotations
 COMMANDS = {
     "lock": ("lock", "resolve into one pylock.toml for all targets (uv resolves)"),
     "plan": ("plan", "the grid package x target: wheel, pure sdist, cross-build, impossible, and why"),
-    "check": ("check", "a report for CI: missing wheels, licences, new and yanked files; exit status by policy"),
+    "check": (
+        "check",
+        "a report for CI: missing wheels, licences, new and yanked files; exit status by policy",
+    ),
     "download": ("download", "wheel files for a target (pip download's flags are understood)"),
     "install": ("install", "a directory for a target (pip install --target's flags are understood)"),
     "build": ("build", "a wheel for a target from a source distribution, compiled with zig"),

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from crossdock.ship.bundle.receipt import ZipReceipt
 
 
+#: Packages named in the line of a rule before the rest is only counted.
+_NAMED = 6
+
+
 @click.command(
     name="lambda",
     epilog="Example:  crossdock lambda . --for lambda-python3.12-arm64 -o function.zip",
@@ -53,10 +57,11 @@ def command(**options: Any) -> int:
 
     session = LambdaSession(options)
     check_trial(session)
-    results = []
-    for bundle in session.bundles():
+    bundles = session.bundles()
+    for bundle in bundles:
         _refuse(session, bundle)
-        zips = session.write(bundle)
+    results = []
+    for bundle, zips in zip(bundles, session.write(bundles), strict=True):
         _tell(session, bundle, zips)
         tried = _tried(session, bundle, zips)
         results.append({**bundle_json(bundle, zips), **tried})
@@ -89,9 +94,14 @@ def _tried(session: LambdaSession, bundle: Bundle, zips: list[ZipReceipt]) -> di
 def _refuse(session: LambdaSession, bundle: Bundle) -> None:
     """Refuse findings that nobody accepted, before anything is written."""
     from crossdock.cli.install import refuse_findings
+    from crossdock.pipeline.audited import APPLICATION
 
     findings = [finding.to_json() for finding in bundle.findings]
-    refuse_findings({"findings": findings, "target": bundle.target.name}, session.accepted)
+    own = any(finding.package == APPLICATION for finding in bundle.findings)
+    hint = (
+        f"build the application's own binaries for the target, or `--accept '{APPLICATION}'`" if own else ""
+    )
+    refuse_findings({"findings": findings, "target": bundle.target.name}, session.accepted, hint=hint)
     for finding in bundle.findings:
         if finding.severity == "warning":
             warn(str(finding))
@@ -112,7 +122,29 @@ def _tell(session: LambdaSession, bundle: Bundle, zips: list[ZipReceipt]) -> Non
             if package.package is not None:
                 for text in package.package.notes:
                     session.tell(f"{package.package.name} {package.package.version}: {text}")
+    for text in _pruned(bundle):
+        session.tell(text)
+    unfit = len({(finding.package, finding.path) for finding in bundle.findings})
+    fit = bundle.binaries - unfit
     counts = {0: "no binaries in it", 1: "its binary fits"}
-    fitting = counts.get(bundle.binaries, f"{bundle.binaries} binaries fit")
+    fitting = (
+        counts.get(bundle.binaries, f"{fit} binaries fit")
+        if not unfit
+        else f"{fit} binaries fit, {unfit} do not"
+    )
     errors = sum(finding.severity == "error" for finding in bundle.findings)
     session.tell(f"{bundle.target.name}: {f'{errors} findings accepted by name' if errors else fitting}")
+
+
+def _pruned(bundle: Bundle) -> list[str]:
+    """Return a line for each rule that took something: how much, and of whom."""
+    lines = []
+    for rule in dict.fromkeys(one.rule for one in bundle.removed):
+        taken = [one for one in bundle.removed if one.rule == rule]
+        packages = sorted({one.package for one in taken})
+        named = ", ".join(packages[:_NAMED]) + (
+            f" and {len(packages) - _NAMED} more" if len(packages) > _NAMED else ""
+        )
+        size = human_size(sum(one.size for one in taken))
+        lines.append(f"pruned {rule}: {len(taken)} file{'' if len(taken) == 1 else 's'}, {size}, of {named}")
+    return lines

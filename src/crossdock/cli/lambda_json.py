@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossdock.pipeline.bundle import Bundle
+    from crossdock.ship.bundle.prune import Removed
     from crossdock.ship.bundle.receipt import ZipReceipt
 
 
@@ -29,12 +30,17 @@ def bundle_json(bundle: Bundle, zips: Sequence[ZipReceipt]) -> dict[str, Any]:
 
 def _removed(bundle: Bundle) -> list[dict[str, Any]]:
     """Return what each rule took of each package."""
-    found: dict[tuple[str, str], list[int]] = {}
+    found: dict[tuple[str, str], list[Removed]] = {}
     for one in bundle.removed:
-        counts = found.setdefault((one.rule, one.package), [0, 0, 0])
-        for place, more in enumerate((1, one.size, one.compressed)):
-            counts[place] += more
+        found.setdefault((one.rule, one.package), []).append(one)
     return [
-        {"rule": rule, "package": package, "files": files, "unzipped": size, "zipped": zipped}
-        for (rule, package), (files, size, zipped) in sorted(found.items())
+        {
+            "rule": rule,
+            "package": package,
+            "files": len(taken),
+            "unzipped": sum(one.size for one in taken),
+            "zipped": sum(one.compressed for one in taken),
+            "paths": sorted(one.path for one in taken),
+        }
+        for (rule, package), taken in sorted(found.items())
     ]

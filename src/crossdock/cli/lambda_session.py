@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from crossdock.cli.app_session import NO_APP
-from crossdock.cli.places_session import OUTPUTS, PlacesSession
-from crossdock.errors import UsageError
+from crossdock.cli.places_session import PlacesSession
+from crossdock.errors import ShipError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from crossdock.cli.lambda_size import Sizes
     from crossdock.pipeline.bundle import Bundle, BundleRequest, Shape
     from crossdock.pipeline.locked import Locked
     from crossdock.ship.bundle.model import BundledPackage
@@ -48,6 +52,12 @@ class LambdaSession(PlacesSession):
         if asked is None:
             raise UsageError(
                 "nowhere to put the zip", code="E-BUNDLE-OUTPUT", hint="for example `-o function.zip`"
+            )
+        if asked.endswith(_SUFFIX) and (self.directory / asked).is_dir():
+            raise UsageError(
+                f"`{asked}` is a directory",
+                code="E-BUNDLE-OUTPUT",
+                hint=f"another name for the zip, or `-o {asked}/` for zips in it",
             )
         if not _FIELDS.search(asked) and (
             asked.endswith("/") or (self.directory / asked).is_dir() or len(self.targets) > 1
@@ -113,13 +123,49 @@ class LambdaSession(PlacesSession):
         from crossdock.pipeline.locked import Locked
 
         # Wrong words are told before any work.
-        _ = self.output_names, self.shape, [self.report_name(target) for target in self.targets]
+        _ = self.output_names, self.shape
+        self._check_words()
         self.say_ends()
         asked = Asked(self, with_project=self.app is not None)
         locked = Locked(
             targets=self.targets, keys=self.keys_of(asked), read=asked.lock, select=self.select_for
         )
         return make_bundles(locked, self.request(locked), self.means())
+
+    def _check_words(self) -> None:
+        """Refuse options that would do nothing, and outputs that would replace an input; raise `UsageError`."""
+        layered = self.shape.value != "function"
+        if self.options["layer_layout"] and not layered:
+            raise UsageError(
+                "--layer-layout is for layers", code="E-BUNDLE-OPTION", hint="add --layer or --split"
+            )
+        for target in self.targets:
+            place = self.place(target)
+            idle = [
+                option
+                for option, does in (
+                    ("--bytecode", place.layout != "wheels"),
+                    ("--without-provided", bool(place.provided)),
+                    ("--s3", place.kind == "lambda"),
+                )
+                if self.options[option[2:].replace("-", "_")] and not does
+            ]
+            if idle:
+                raise UsageError(
+                    f"{idle[0]} has no meaning for {place.name}", code="E-BUNDLE-OPTION", hint="leave it out"
+                )
+        reports = [name for target in self.targets if (name := self.report_name(target))]
+        zips = [self.output(target, layer=layer) for target in self.targets for layer in (False, True)]
+        read = [*self.with_layers, *(self.directory / name for name in (self.options["runtimes"],) if name)]
+        outputs = [(self.directory / name).resolve() for name in zips]
+        pages = [(self.directory / name).resolve() for name in reports]
+        for path in (*(one.resolve() for one in read), *pages):
+            if path in outputs or (path in pages and pages.count(path) > 1):
+                raise UsageError(
+                    f"`{path.name}` would be written over",
+                    code="E-BUNDLE-OUTPUT",
+                    hint="give the zip, the report and what is read names of their own",
+                )
 
     def request(self, locked: Locked) -> BundleRequest:
         """Return what is wanted."""
@@ -167,6 +213,10 @@ class LambdaSession(PlacesSession):
             return kinds.script_application(path)
         # Google and Azure look for main.py, function_app.py and host.json at the root, which no wheel brings.
         if form is Form.PROJECT and place.layout == "root":
+            if self.settings.exclude:
+                self.tell_once(
+                    "`exclude` says nothing of a project with a build system: its backend chooses what is in its wheel"
+                )
             return self._built(path, target)
         return kinds.modules_application(path, exclude=self.settings.exclude, skip=self.written(path))
 
@@ -195,20 +245,44 @@ class LambdaSession(PlacesSession):
         several = len(bundle.parts) > 1
         return [self.output(bundle.target, layer=several and part.role == "layer") for part in bundle.parts]
 
-    def write(self, bundle: Bundle) -> list[ZipReceipt]:
-        """Write the zips of a target and return their receipts; `ShipError` for what its place would not take."""
+    def write(self, bundles: Sequence[Bundle]) -> list[list[ZipReceipt]]:
+        """Write the zips of all targets, all of them or none, and return each target's receipts.
+
+        Raise `ShipError` for what a place would not take, and for what the disk says.
+        """
         from crossdock.cli.lambda_size import Sizes
+
+        sizes = [Sizes(self, bundle, self.zip_names(bundle)) for bundle in bundles]
+        for one in sizes:
+            one.check()
+        staged: list[tuple[Path, Path]] = []
+        try:
+            receipts = [
+                self._staged(bundle, size, staged) for bundle, size in zip(bundles, sizes, strict=True)
+            ]
+            for temporary, path in staged:
+                temporary.replace(path)
+        except OSError as error:
+            raise ShipError(
+                f"cannot write `{staged[-1][1]}`: {error.strerror or error}", code="E-SHIP-WRITE"
+            ) from error
+        finally:
+            for temporary, _path in staged:
+                with suppress(OSError):
+                    temporary.unlink()
+        return receipts
+
+    def _staged(self, bundle: Bundle, sizes: Sizes, staged: list[tuple[Path, Path]]) -> list[ZipReceipt]:
+        """Write a target's zips beside their names, noting each."""
         from crossdock.ship.bundle.layout import zip_files
         from crossdock.ship.bundle.receipt import ZipReceipt
         from crossdock.ship.bundle.write import write_zip
 
-        names = self.zip_names(bundle)
-        sizes = Sizes(self, bundle, names)
-        sizes.check()
         receipts = []
-        for part, name in zip(bundle.parts, names, strict=True):
+        for part, name in zip(bundle.parts, self.zip_names(bundle), strict=True):
             path = self.directory / name
-            written = write_zip(path, zip_files(part.packages), check=sizes.check_written(part))
-            self.store.put_fact(OUTPUTS, str(path.resolve()), written.sha256)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.staged")
+            staged.append((temporary, path))
+            written = write_zip(temporary, zip_files(part.packages), check=sizes.check_written(part))
             receipts.append(ZipReceipt(role=part.role, file=name, packages=part.packages, written=written))
         return receipts

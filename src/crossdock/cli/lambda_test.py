@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.cli.console import Progress, note, paint
-from crossdock.errors import UsageError
+from crossdock.errors import TrialError, UsageError
+from crossdock.safepath import show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 _CPUS = {"AMD64": "x86_64", "arm64": "aarch64"}
 #: Seconds that uv may take to download a Python.
 _DOWNLOAD = 600
+#: What a name is told to be that no file has: not there, below a file, longer than names may be.
+_NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+#: What JSON begins with, of that which no file is called.
+_BEGINS = ("{", "[", '"')
 #: What the client's error looks like where its own library cannot be loaded.
 _NO_LIBRARY = "'NoneType' object has no attribute 'next'"
 
@@ -36,15 +43,22 @@ _NO_LIBRARY = "'NoneType' object has no attribute 'next'"
 def check_trial(session: LambdaSession) -> None:
     """Refuse words of `--test` and `--event` that cannot be followed, before any work is done for them.
 
-    Raise `UsageError`: E-TRIAL-EVENT, E-TRIAL-TARGET for a target that is no runtime of AWS Lambda.
+    Raise `UsageError`: E-TRIAL-HANDLER, E-TRIAL-EVENT, E-TRIAL-TARGET for a target that is no runtime of AWS Lambda.
     """
     handler, event = session.options.get("test"), session.options.get("event")
-    if event and not handler:
+    if event is not None and handler is None:
         raise UsageError(
             "`--event` without `--test`", code="E-TRIAL-EVENT", hint="name the handler: `--test app.handler`"
         )
-    if not handler:
+    if handler is None:
         return
+    if not handler.strip() or not _is_text(handler):
+        raise UsageError(
+            "`--test` names no handler",
+            code="E-TRIAL-HANDLER",
+            places=[show(handler)] if handler else [],
+            hint="a handler is `module.function`: `--test app.handler`",
+        )
     trial_event(session)
     for target in session.targets:
         if session.place(target).kind != "lambda":
@@ -61,29 +75,71 @@ def trial_event(session: Session) -> bytes:
     Raise `UsageError` (E-TRIAL-EVENT) for what is no JSON, as AWS refuses it before any function sees it.
     """
     text: str | None = session.options.get("event")
-    if not text:
+    if text is None:
         return b"{}"
+    content = _content_of_file(session.directory / text) if text else None
+    is_file = content is not None
+    if content is None:
+        # Of a word that was no UTF-8 this makes bytes that are none, either: they are told below.
+        content = text.encode("utf-8", "surrogatepass")
+    trouble = _no_json(content)
+    if not trouble:
+        return content
+    if not is_file and not text.lstrip().startswith(_BEGINS):
+        message = f"there is no file `{show(text)}`, and it is no JSON"
+    else:
+        message = f"the event is no JSON: {trouble}"
+    raise UsageError(
+        message,
+        code="E-TRIAL-EVENT",
+        places=[show(text)] if is_file else [],
+        hint="`--event` takes a file of JSON, or JSON itself: `--event '{\"key\": 1}'`",
+    )
+
+
+def _content_of_file(path: Path) -> bytes | None:
+    """Return a file's bytes, None where there is none; raise `UsageError` for one that cannot be read.
+
+    It is read before and after all the work: what gives its bytes once, as a pipe does, will not do.
+    """
     try:
-        path = session.directory / text
-        content = path.read_bytes() if _is_file(path) else text.encode()
+        if stat.S_ISREG(path.stat().st_mode):
+            return path.read_bytes()
+    except ValueError:
+        return None  # no name has a NUL in it
     except OSError as error:
-        raise UsageError(f"cannot read the event `{text}`: {error.strerror}", code="E-TRIAL-EVENT") from error
-    try:
-        json.loads(content)
-    except ValueError as error:
+        if error.errno in _NO_FILE:
+            return None
         raise UsageError(
-            f"the event is no JSON: {error}",
-            code="E-TRIAL-EVENT",
-            hint="`--event` takes a file of JSON, or JSON itself: `--event '{\"key\": 1}'`",
+            f"cannot read the event `{show(str(path))}`: {error.strerror}", code="E-TRIAL-EVENT"
         ) from error
-    return content
+    raise UsageError(f"the event `{show(str(path))}` is no regular file", code="E-TRIAL-EVENT")
 
 
-def _is_file(path: Path) -> bool:
+def _no_json(content: bytes) -> str:
+    """Return why bytes are no JSON, "" if they are: UTF-8, without the numbers that only Python knows (RFC 8259)."""
     try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False  # JSON that is longer than any name
+        json.loads(content.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} is not UTF-8"
+    except RecursionError:
+        return "it is nested too deeply"
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"`{name}` is no number of JSON")
+
+
+def _is_text(word: str) -> bool:
+    """Tell whether a word of the command line was UTF-8."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def trial_command(
@@ -119,7 +175,8 @@ def trial_command(
 def unpack_zip(path: Path, directory: Path) -> None:
     """Unpack a finished zip over what is in a directory, as AWS does it with layers: later files replace earlier ones.
 
-    Raise `ArchiveError` for a zip that is broken, or holds names that lead elsewhere.
+    Raise `ArchiveError` for a zip that is broken, or holds names that lead elsewhere; `TrialError` (E-TRIAL-LAYERS)
+    where it has a file and an earlier zip a directory of one name, or the other way around.
     """
     from crossdock.archive.zipread import ZipArchive
     from crossdock.safepath import PathRules
@@ -128,14 +185,35 @@ def unpack_zip(path: Path, directory: Path) -> None:
     with ZipArchive.parse(mapped(path), filename=path.name, rules=PathRules.POSIX) as archive:
         for member in archive.members:
             place = directory / member.name
+            try:
+                _clear(place, is_dir=member.is_dir)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise _clash(path, member.name) from error
             if member.is_dir:
-                place.mkdir(parents=True, exist_ok=True)
                 continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.unlink(missing_ok=True)
             with place.open("wb") as file:
                 file.writelines(archive.stream(member))
             place.chmod(0o755 if member.executable else 0o644)
+
+
+def _clear(place: Path, *, is_dir: bool) -> None:
+    """Make a directory, or the ones above a file and the file itself gone."""
+    if is_dir:
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir():  # unlink has another error for it on each system
+        raise IsADirectoryError(place)
+    place.unlink(missing_ok=True)
+
+
+def _clash(path: Path, name: str) -> TrialError:
+    return TrialError(
+        "the zips cannot lie over each other: where one has a file, another has a directory",
+        code="E-TRIAL-LAYERS",
+        places=[f"{show(path.name)}: `{show(name)}`"],
+        hint="leave one of the two out, or give it another name there",
+    )
 
 
 def trial_means(session: Session) -> TrialMeans:

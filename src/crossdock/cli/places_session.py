@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.app_session import AppSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from crossdock.project import BundleSettings
     from crossdock.ship.bundle.places import Place, RuntimeTable
     from crossdock.target.model import Python, Target
-
-#: The kind of facts that tell which zips on this disk are ours: their SHA-256 by path.
-OUTPUTS = "bundle-output"
 
 
 class PlacesSession(AppSession):
@@ -72,18 +68,11 @@ class PlacesSession(AppSession):
             for text in deprecation_notes(self.place(target), today):
                 self.warn_once(text)
 
-    def earlier_outputs(self, below: Path) -> Iterator[Path]:
-        """Give the zips below a directory that are there as we wrote them."""
-        from hashlib import sha256
+    def earlier_outputs(self, below: Path) -> list[Path]:
+        """Return zips and pages in a directory that crossdock wrote, whoever ran it: they are not shipped, and told."""
+        from crossdock.ship.bundle.own_output import own_outputs
 
-        from crossdock.oci.blob import FileSource
-
-        root = below.resolve()
-        for name, known in self.store.facts(OUTPUTS):
-            path = Path(name)
-            if root in path.parents and path.is_file():
-                hasher = sha256()
-                for chunk in FileSource(path).chunks():
-                    hasher.update(chunk)
-                if hasher.hexdigest() == known:
-                    yield path
+        found = list(own_outputs(below)) if below.is_dir() else []
+        for path in found:
+            self.tell_once(f"`{path.name}` has the form of what crossdock writes: it is not shipped")
+        return found

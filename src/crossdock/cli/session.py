@@ -59,6 +59,11 @@ class Session:
             note(text)
             self.said.append(text)
 
+    def tell_once(self, text: str) -> None:
+        """Say one thing once."""
+        if text not in self.said:
+            self.tell(text)
+
     # Targets
 
     @cached_property

@@ -260,7 +260,10 @@ class _Package:
             return
         libraries = [file for file in self.by_role[_Role.LIBRARY] if file.binary.machines]
         # Programs of other systems inside a pure package (launchers of installers) are its goods.
-        claims_platform = self.weight is Severity.ERROR and any(file.tags for file in self.files)
+        # So does a file of the user's own code, which no wheel brings (its `wheel` is empty).
+        claims_platform = self.weight is Severity.ERROR and any(
+            file.tags or file.wheel == "" for file in self.files
+        )
         found = libraries or (self.by_role[_Role.PROGRAM] if claims_platform else [])
         if not found:
             return

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from crossdock.store import Store
     from crossdock.target.model import Target
 
+#: What the user's own code is called in findings, and accepted by.
+APPLICATION = "the application"
+
 #: Raised when the audit's rules change within a version.
-_FORM = 1
+_FORM = 2
 
 
 class Examined(NamedTuple):
@@ -49,7 +52,7 @@ def audit_examined(
     files = [
         AuditFile(
             path=one.path,
-            package=one.package or "the application",
+            package=one.package or APPLICATION,
             wheel=one.wheel,
             tags=tuple(one.tags),
             binary=Binary.from_json(one.binary),

@@ -15,6 +15,8 @@ _OWN = re.compile(
 )
 _EXITED = re.compile(r"Runtime exited (?:with error: )?(.*?)(?: InvokeID=.*)?$", re.MULTILINE)
 _OK = 200
+#: Lists within lists, of an answer that is told as JSON: Python reads deeper ones than it writes.
+_DEEPEST = 100
 #: What awslambdaric answers for an exception; a function that returns an `errorType` of its own has not failed.
 _FAILURE = frozenset({"errorType", "errorMessage", "stackTrace"})
 
@@ -116,8 +118,21 @@ def _died(log: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _parsed(body: bytes) -> Any:
-    """Return the JSON of an answer, or its text."""
+    """Return the JSON of an answer, or its text; the text as well of what is nested beyond what can be written."""
     try:
-        return json.loads(body)
-    except ValueError:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
         return body.decode("utf-8", "replace")
+    return body.decode("utf-8", "replace") if _is_deep(value) else value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _depth in range(_DEEPEST):
+        lists = [
+            one.values() if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))
+        ]
+        if not lists:
+            return False
+        level = [child for children in lists for child in children]
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,9 @@ from crossdock.errors import TrialError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
+
+#: A program by itself, not imported: it is what lives on for a moment when crossdock is killed.
+_GUARD = Path(__file__).with_name("guard.py")
 
 #: The only address that anything listens on.
 LOOPBACK = "127.0.0.1"
@@ -59,6 +63,7 @@ class Emulator:
         self._directory = directory
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._emulator = 0
         #: The port that invocations go to.
         self.port = 0
 
@@ -87,13 +92,13 @@ class Emulator:
 
     @property
     def pid(self) -> int:
-        """The emulator's process; it leads a session of its own."""
+        """The process that leads the session of all that is started: the guard, whose child the emulator is."""
         if self._process is None:
             raise RuntimeError("not started")  # a mistake in this program
         return self._process.pid
 
     def is_running(self) -> bool:
-        """Tell whether the emulator still runs; only then the ports are its own."""
+        """Tell whether the emulator still runs, and its guard with it; only then the ports are its own."""
         return self._process is not None and not _has_ended(self._process.pid)
 
     def log(self) -> str:
@@ -112,16 +117,31 @@ class Emulator:
             f"{LOOPBACK}:{runtime_api}",
             *self._command,
         ]
+        plan = {
+            "command": [_text(word) for word in words],
+            "environ": {_text(name): _text(value) for name, value in self._environ.items()},
+            "directory": _text(self._directory),
+            "end": _END,
+            "burial": _BURIAL,
+        }
         with self._log.open("wb") as log:
+            # Isolated, without site and without variables: nothing of the function's decides what the guard does.
             self._process = subprocess.Popen(
-                words,
-                env=dict(self._environ),
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
+                [sys.executable, "-I", "-S", "-B", os.fspath(_GUARD)],
+                env={},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
             )
+        given, told = self._process.stdin, self._process.stdout
+        if given is None or told is None:
+            raise AssertionError  # they were asked for
+        with contextlib.suppress(BrokenPipeError):  # the guard ended; the log tells why
+            given.write(json.dumps(plan).encode() + b"\n")
+            given.flush()
+        with told:
+            self._emulator = int(told.readline() or 0)
 
     def _listens(self, runtime_api: int) -> bool:
         """Wait until the emulator listens on both ports; False where it ended instead.
@@ -131,22 +151,23 @@ class Emulator:
         wanted = {(LOOPBACK, self.port), (LOOPBACK, runtime_api)}
         end = time.monotonic() + _START
         while self.is_running() and time.monotonic() < end:
-            if wanted <= set(listening(self.pid)):
+            if wanted <= set(listening(self._emulator)):
                 return True
             time.sleep(0.01)
         return False
 
     def _end(self) -> None:
-        """End the emulator, which ends the runtime; then whatever of its session is left."""
+        """Let the guard end the emulator, which ends the runtime, and whatever descends from them."""
         process = self._process
         if process is None:
             return
-        if not _has_ended(process.pid):
-            process.terminate()
-        end = time.monotonic() + _END
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+        end = time.monotonic() + _END + _BURIAL
         while not _has_ended(process.pid) and time.monotonic() < end:
             time.sleep(0.01)
-        # Its children lead process groups of their own, but in its session. Until `wait` nobody else gets its number.
+        # There are some only where the guard itself was killed. Until `wait` nobody else gets its number.
         end = time.monotonic() + _BURIAL
         while (members := session_members(process.pid)) and time.monotonic() < end:
             for pid in members:
@@ -155,6 +176,11 @@ class Emulator:
             time.sleep(0.001)
         process.wait()
         self._process = None
+
+
+def _text(word: str | Path) -> str:
+    """Return a word of the system's as JSON can have it: `guard.py` makes the same bytes of it."""
+    return os.fsencode(word).decode("latin-1")
 
 
 def _has_ended(pid: int) -> bool:
