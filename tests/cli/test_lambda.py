@@ -319,6 +319,16 @@ def test_words_that_would_do_nothing_or_harm_are_refused(locked: World, words: l
     assert (locked.work / "f.zip").read_bytes() == before
 
 
+def test_an_installed_copy_of_a_package_is_told(locked: World) -> None:
+    info = locked.work / "code" / "lib-1.1.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text("lib/__init__.py,,\n")
+    said = locked.refused(
+        "lambda", "pylock.toml", "--app", "code", "--for", ARM, "-o", "f.zip", code="E-SHIP-COLLISION"
+    )
+    assert "lib 1.1" in said
+
+
 def test_a_directory_in_the_zips_place_is_told(locked: World) -> None:
     (locked.work / "out.zip").mkdir()
     said = locked.refused(

@@ -162,7 +162,23 @@ def together(packages: Iterable[BundledPackage]) -> list[BundledPackage]:
                 raise both_write(file.path, (label(owner), other.sha256), (label(package), file.sha256))
         result.append(replace(package, files=tuple(own), shared=tuple(shared)) if shared else package)
     _refuse_files_as_directories(owners)
+    _refuse_vendored(owners, result)
     return result
+
+
+def _refuse_vendored(
+    owners: dict[str, tuple[BundleFile, BundledPackage]], packages: Iterable[BundledPackage]
+) -> None:
+    """Refuse a copy of an installed package beside that package: each has a RECORD of its own."""
+    for package in packages:
+        owner = owners.get(package.record_path)
+        if owner is not None:
+            raise ShipError(
+                f"`{label(owner[1])}` brings an installed copy of `{label(package)}`, which is shipped too",
+                code="E-SHIP-COLLISION",
+                places=[package.record_path],
+                hint="leave the copy out (`exclude`), or the package out of the requirements",
+            )
 
 
 def _refuse_files_as_directories(owners: dict[str, tuple[BundleFile, BundledPackage]]) -> None:
