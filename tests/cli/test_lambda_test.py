@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import platform
 import shutil
+import signal
 import sys
+import time
 import zipfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,10 +19,10 @@ import pytest
 from tests.cli.test_live import crossdock
 from tests.support.emulation import foreign_python
 from tests.support.wheels import make_wheel
-from tests.trial.worlds import machine_means
+from tests.trial.worlds import is_gone, machine_means
 
 from crossdock.cli.lambda_test import trial_command, trial_event, unpack_zip
-from crossdock.errors import ArchiveError, UsageError
+from crossdock.errors import ArchiveError, TrialError, UsageError
 from crossdock.target.names import parse_target
 from crossdock.trial.client import client_wheels
 from crossdock.trial.emulator import _pinned
@@ -131,6 +135,11 @@ def failed(world: World, *said: str) -> tuple[str, str]:
     [
         (("--event", "{"), "E-TRIAL-EVENT"),
         (("--event", "nowhere.json"), "E-TRIAL-EVENT"),
+        (("--event", "[" * 100_000), "E-TRIAL-EVENT"),
+        (("--event", os.fsdecode(b"\xff")), "E-TRIAL-EVENT"),
+        (("--event", ""), "E-TRIAL-EVENT"),
+        (("--test", ""), "E-TRIAL-HANDLER"),
+        (("--test", os.fsdecode(b"\xff.handler")), "E-TRIAL-HANDLER"),
         (("--for", "azure-functions-python3.12"), "E-TRIAL-TARGET"),
     ],
 )
@@ -155,11 +164,52 @@ def test_an_event_is_a_file_or_json(tmp_path: Path) -> None:
     assert event('{"a": "' + "x" * 5000 + '"}').startswith(b'{"a"')
     (tmp_path / "event.json").write_bytes(b"[1]")
     assert event("event.json") == b"[1]"
+    assert event("1") == b"1"
+    assert event(" null ") == b" null "
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("event.json", "the event is no JSON: Expecting ',' delimiter: line 1 column 3 (char 2)"),
+        ("deep.json", "the event is no JSON: it is nested too deeply"),
+        ("latin.json", "the event is no JSON: byte 1 is not UTF-8"),
+        ("folder", "is no regular file"),
+        ("pipe", "is no regular file"),
+        ("missing.json", "there is no file `missing.json`, and it is no JSON"),
+        ("event.json/x", "there is no file `event.json/x`, and it is no JSON"),
+        ("x" * 5000, "there is no file `xxxx"),
+        ("\0", r"there is no file `\x00`, and it is no JSON"),
+        (os.fsdecode(b"\xff"), r"there is no file `\udcff`, and it is no JSON"),
+        ("key=value", "there is no file `key=value`, and it is no JSON"),
+        ("", "there is no file ``, and it is no JSON"),
+        ("[", "the event is no JSON: Expecting value: line 1 column 2 (char 1)"),
+        ("[" * 100_000, "the event is no JSON: it is nested too deeply"),
+        (os.fsdecode(b'{"\xff": 1}'), "the event is no JSON: byte 2 is not UTF-8"),
+        ("[NaN]", "the event is no JSON: `NaN` is no number of JSON"),
+    ],
+)
+def test_an_event_that_is_neither_is_told_as_what_it_seems(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "event.json").write_bytes(b"[1")
-    for text in ("event.json", "[", "key=value", "\0"):
-        with pytest.raises(UsageError) as caught:
-            event(text)
-        assert caught.value.code == "E-TRIAL-EVENT"
+    (tmp_path / "deep.json").write_bytes(b"[" * 100_000)
+    (tmp_path / "latin.json").write_bytes(b'"\xe9"')
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError) as caught:
+        trial_event(Options(tmp_path, event=text))  # type: ignore[arg-type]
+    assert caught.value.code == "E-TRIAL-EVENT"
+    assert message in caught.value.message
+
+
+def test_an_event_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "event.json").write_bytes(b"1")
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(UsageError) as caught:
+        trial_event(Options(tmp_path, event="event.json"))  # type: ignore[arg-type]
+    assert caught.value.message.endswith("event.json`: Permission denied")
 
 
 def write(path: Path, **members: bytes) -> Path:
@@ -185,6 +235,48 @@ def test_later_layers_replace_files_of_earlier_ones(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError):
         unpack_zip(hostile, opt)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("first", "second"), [("pkg", "pkg__a"), ("pkg__a", "pkg"), ("pkg", "pkg__a__b")])
+def test_a_file_and_a_directory_of_one_name_are_refused(first: str, second: str, tmp_path: Path) -> None:
+    opt = tmp_path / "opt"
+    opt.mkdir()
+    unpack_zip(write(tmp_path / "one.zip", **{f"python__{first}": b"1"}), opt)
+    two = write(tmp_path / "two.zip", **{f"python__{second}": b"2"})
+    with pytest.raises(TrialError) as caught:
+        unpack_zip(two, opt)
+    assert caught.value.code == "E-TRIAL-LAYERS"
+    assert caught.value.places == (f"two.zip: `python/{second.replace('__', '/')}`",)
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.index
+def test_nothing_outlives_a_command_that_is_killed(app: World) -> None:
+    """Neither the emulator nor the function, nor what it started in a session of its own."""
+    told = app.work / "told"
+    (app.work / "code" / "app.py").write_text(
+        "import os, subprocess, sys, time\n"
+        "def handler(event, context):\n"
+        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+        "    with open(event, 'w') as file:\n"
+        "        print(os.getppid(), os.getpid(), child.pid, file=file)\n"
+        "    time.sleep(600)\n"
+    )
+    process = app.popen(*words("--event", json.dumps(str(told))))
+    end = time.monotonic() + 60
+    pids: list[str] = []
+    while len(pids) < 3 and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+        pids = told.read_text().split() if told.exists() else []
+    process.kill()
+    _printed, written = process.communicate()
+    assert len(pids) == 3, written
+    end = time.monotonic() + 20
+    while (left := [pid for pid in pids if not is_gone(pid)]) and time.monotonic() < end:
+        time.sleep(0.01)
+    for pid in left:
+        os.kill(int(pid), signal.SIGKILL)
+    assert left == []
 
 
 def test_a_function_whose_client_lacks_its_library_is_told_what_to_install(

@@ -44,7 +44,7 @@ def odd(event, context): return object()
 def big(event, context): return "x" * 7_000_000
 def spawn(event, context):
     import subprocess
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], process_group=0).pid
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], **event).pid
 """
 
 
@@ -225,8 +225,11 @@ def test_layers_are_on_the_path_the_last_one_first(task: Path, means: TrialMeans
     assert json.loads(tried(task, means, "layered.handler", layers=layers[:1]).body) == "one"
 
 
-def test_what_the_function_started_is_ended_with_it(task: Path, means: TrialMeans, seen: list[int]) -> None:
-    outcome = tried(task, means, "app.spawn")
+@pytest.mark.parametrize("how", [{"process_group": 0}, {"start_new_session": True}])
+def test_what_the_function_started_is_ended_with_it(
+    how: dict[str, Any], task: Path, means: TrialMeans, seen: list[int]
+) -> None:
+    outcome = tried(task, means, "app.spawn", how)
     assert outcome.ok
     assert session_members(seen[0]) == []
     stat = Path(f"/proc/{json.loads(outcome.body)}/stat")

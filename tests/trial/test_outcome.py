@@ -96,3 +96,12 @@ def test_nobody_answered() -> None:
         "log": "",
         "seconds": 3.0,
     }
+
+
+@pytest.mark.parametrize("depth", [99, 101, 900, 50_000])
+def test_an_answer_of_any_depth_can_be_told(depth: int) -> None:
+    body = b"[" * depth + b"]" * depth
+    outcome = judge(200, body, "", seconds=1, how="native", note="")
+    told = outcome.to_json()["response"]
+    assert isinstance(told, list) == (depth < 100)
+    assert json.loads(json.dumps(told, indent=2)) == told

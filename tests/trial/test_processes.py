@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.trial.worlds import is_gone
 
 from crossdock.errors import TrialError
 from crossdock.trial import processes
@@ -19,9 +21,10 @@ from crossdock.trial.processes import LOOPBACK, Emulator, free_ports, listening,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-# Listens on what it is told to, starts a child that leads a group of its own, and ends as a real one where a port
-# is taken. `deaf`: it does not end when asked to.
+# Listens on what it is told to, starts a child that leads a group of its own and one, whose parent ends, that leads a
+# session of its own; it ends as a real one where a port is taken. `deaf`: it does not end when asked to.
 PROGRAM = f"""#!{sys.executable}
 import json, os, signal, socket, subprocess, sys, time
 words = sys.argv[1:]
@@ -38,8 +41,11 @@ for word in (words[1], words[3]):
     host, port = word.split(":")
     sockets.append(socket.create_server((host, int(port))))
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], process_group=0)
+leave = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], start_new_session=True, stdout=2).pid)"
+words = [sys.executable, "-c", leave, sys.executable, "-c", "import time; time.sleep(600)"]
+gone = int(subprocess.run(words, stdout=subprocess.PIPE).stdout)
 with open("told", "w") as file:
-    json.dump({{"child": child.pid, "environ": dict(os.environ), "cwd": os.getcwd()}}, file)
+    json.dump({{"child": child.pid, "gone": gone, "pid": os.getpid(), "environ": dict(os.environ), "cwd": os.getcwd()}}, file)
 time.sleep(600)
 """
 
@@ -56,24 +62,16 @@ def made(tmp_path: Path) -> Callable[..., Emulator]:
     return make
 
 
-def told(directory: Path) -> dict[str, object]:
+def told(directory: Path) -> dict[str, Any]:
     end = time.monotonic() + 20
     while time.monotonic() < end:
         try:
-            value: dict[str, object] = json.loads((directory / "told").read_text())
+            value: dict[str, Any] = json.loads((directory / "told").read_text())
         except (OSError, ValueError):
             time.sleep(0.01)
         else:
             return value
     raise AssertionError
-
-
-def is_gone(pid: object) -> bool:
-    """Whether a process ended; a child of a child is buried by whoever took it over, perhaps later."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 @pytest.mark.parametrize("mode", ["", "deaf"])
@@ -82,12 +80,12 @@ def test_all_that_it_started_is_ended(
 ) -> None:
     monkeypatch.setattr(processes, "_END", 0.2)
     with made(mode) as running:
-        child = told(tmp_path)["child"]
-        pid = running.pid
-        assert set(session_members(pid)) == {pid, child}
+        said = told(tmp_path)
+        pids = [running.pid, said["pid"], said["child"], said["gone"]]
+        assert set(session_members(running.pid)) == set(pids[:3])
+        assert not any(map(is_gone, pids))
         assert running.is_running()
-    assert is_gone(pid)
-    assert is_gone(child)
+    assert all(map(is_gone, pids))
     assert not running.is_running()
 
 
@@ -104,6 +102,81 @@ def test_it_is_ended_when_something_fails(made: Callable[..., Emulator], tmp_pat
     assert all(map(is_gone, found))
 
 
+RUNS = """
+import sys, time
+from pathlib import Path
+from crossdock.trial import processes
+processes._END = 0.2
+here = Path(sys.argv[1])
+with processes.Emulator(here / "program", [sys.argv[2]], environ={}, directory=here, log=here / "log") as running:
+    print(running.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def end(pids: list[Any], seconds: float = 20) -> list[Any]:
+    """Wait until these processes ended, and end what is left; those are returned."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not all(map(is_gone, pids)):
+        time.sleep(0.01)
+    left = [pid for pid in pids if not is_gone(pid)]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left
+
+
+@pytest.mark.parametrize("mode", ["", "deaf"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_all_is_ended_when_who_started_it_is_killed(
+    mode: str, number: int, made: Callable[..., Emulator], tmp_path: Path
+) -> None:
+    process = subprocess.Popen([sys.executable, "-c", RUNS, str(tmp_path), mode], stdout=subprocess.PIPE)
+    with process:
+        try:
+            assert process.stdout is not None
+            guard = int(process.stdout.readline())
+            said = told(tmp_path)
+        finally:
+            process.send_signal(number)
+    assert process.returncode == -number
+    assert end([guard, said["pid"], said["child"], said["gone"]]) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_emulator_does_not_outlive_a_guard_that_is_killed(
+    number: int, made: Callable[..., Emulator], tmp_path: Path
+) -> None:
+    with made() as running:
+        said = told(tmp_path)
+        os.kill(running.pid, number)
+        assert end([said["pid"]]) == []
+    left = end([said["child"], said["gone"]], 20 if number == signal.SIGTERM else 0.1)
+    # Where the guard is killed, one that left the session has nobody who finds it.
+    assert left == ([] if number == signal.SIGTERM else [said["gone"]])
+
+
+def test_one_that_is_no_program_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_ATTEMPTS", 1)
+    running = Emulator(tmp_path / "nowhere", [], environ={}, directory=tmp_path, log=tmp_path / "log")
+    with pytest.raises(TrialError) as caught, running:
+        pass
+    assert caught.value.places == (f"cannot start {tmp_path / 'nowhere'}: No such file or directory",)
+
+
+def test_names_that_are_no_text_reach_it_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_ATTEMPTS", 1)
+    folder = tmp_path / os.fsdecode(b"\xff\xc3\xa9")
+    folder.mkdir()
+    (folder / "program").write_text("#!/bin/sh\nprintf '%s' \"$A$PWD$5\"\n")
+    (folder / "program").chmod(0o755)
+    odd = os.fsdecode(b"\xfe\xe2\x82\xac")
+    running = Emulator(folder / "program", [odd], environ={"A": odd}, directory=folder, log=tmp_path / "log")
+    with pytest.raises(TrialError), running:
+        pass
+    assert (tmp_path / "log").read_bytes() == os.fsencode(odd) + os.fsencode(folder) + os.fsencode(odd)
+
+
 def test_its_environment_is_what_it_is_given(
     made: Callable[..., Emulator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +184,7 @@ def test_its_environment_is_what_it_is_given(
     with made() as running:
         value = told(tmp_path)
         assert "hello" in running.log()
-    assert value["environ"].keys() <= {"A", "LC_CTYPE"}  # type: ignore[attr-defined]
+    assert value["environ"].keys() <= {"A", "LC_CTYPE"}
     assert value["cwd"] == str(tmp_path)
 
 

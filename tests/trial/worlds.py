@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support.emulation import cache_directory
@@ -17,8 +18,6 @@ from crossdock.store import Store
 from crossdock.trial.means import TrialMeans
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.index import LoopbackIndex
 
 #: 2026-11-22 12:00 UTC.
@@ -49,6 +48,14 @@ def machine_means() -> TrialMeans:
         trial_means(Session({"quiet": True})),
         store=Store.open(cache_directory() / "trial-store", warn=_refuse),
     )
+
+
+def is_gone(pid: object) -> bool:
+    """Whether a process ended; a child of a child is buried by whoever took it over, perhaps later."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _refuse(text: str) -> None:
