@@ -151,6 +151,7 @@ def trial_command(
     below /opt, in their order. The caller ends with exit status 1 unless `ok` is true in what is returned. Raise
     `UsageError`, and what `try_function` raises.
     """
+    from crossdock.ship.bundle.layer_zip import unpack_layer
     from crossdock.trial.invoke import Trial, try_function
 
     check_trial(session)
@@ -163,7 +164,8 @@ def trial_command(
         if function is not None:
             unpack_zip(function, task)
         for layer in layers:
-            unpack_zip(layer, opt)
+            # A layer that somebody else published is no zip of ours.
+            (unpack_layer if layer in session.with_layers else unpack_zip)(layer, opt)
         trial = Trial(target=target, task=task, layers=(opt,), handler=handler, event=event)
         place = session.place(target)
         found = try_function(trial, trial_means(session))
