@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         (["--target=arm-none", "-target", "x86_64-linux", "a.o"], ["a.o"]),
         (["-flto=thin", "-flto", "-fno-lto", "a.o"], ["a.o"]),
         (["-bundle", "a.o"], ["-shared", "a.o"]),
+        (["-E", "-Wp,-v", "-"], ["-E", "-v", "-"]),
         (["--param", "ssp-buffer-size=4", "--param=x=1", "-c", "a.c"], ["-c", "a.c"]),
         (["-Wl,-z", "-Wl,relro", "-Wl,-z", "-Wl,now"], ["-Wl,-z,relro", "-Wl,-z,now"]),
         (["-Wl,-z,defs,--no-undefined,--as-needed"], ["-Wl,--as-needed"]),

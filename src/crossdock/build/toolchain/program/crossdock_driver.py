@@ -47,6 +47,8 @@ _DROPPED_WITH_VALUE = {
     "-Xassembler",
     "--param",
 }
+# `-Wp,-v` is how scripts ask where headers are.
+_SPELLED = {"-bundle": "-shared", "-mdll": "-shared", "-dynamiclib": "-shared", "-Wp,-v": "-v"}
 # zig brings its own of these, or has them in the C library.
 _LIBRARIES = {"atomic", "gcc", "gcc_s", "gcc_eh", "ssp", "ssp_nonshared", "msvcrt", "ucrt", "vcruntime140", "msvcr140", "mingwex",
               "mingw32", "moldname", "quadmath"}  # fmt: skip
@@ -282,8 +284,8 @@ def _one(word: str, *, host: bool) -> list[str]:
 def _common(word: str, *, host: bool) -> list[str]:
     if word in _DROPPED or word.startswith(_DROPPED_STARTS):
         return []
-    if word in ("-bundle", "-mdll", "-dynamiclib"):
-        return ["-shared"]
+    if word in _SPELLED:
+        return [_SPELLED[word]]
     if word[:2] in ("-I", "-L") and len(word) > 2:
         place = _place(word[2:], host=host)
         return [word[:2] + place] if place else []
