@@ -177,6 +177,37 @@ def test_a_lock_may_be_for_a_server(locked: World) -> None:
     assert all(str(url).startswith("https://wheels.example.com/team/files/") for url in urls)
 
 
+def test_a_lock_is_for_what_was_mirrored_and_for_nothing_else(world: World) -> None:
+    project = """[project]
+name = "mine"
+version = "1"
+requires-python = ">=3.12"
+dependencies = ["app"]
+[project.optional-dependencies]
+more = ["fancy"]
+[dependency-groups]
+dev = ["wincolor"]
+"""
+    (world.work / "pyproject.toml").write_text(project)
+    world.run("lock", ".", *ALL, "--all-extras", "--group", "dev", "-o", "pylock.toml")
+    world.run("mirror", "pylock.toml", "--for", ARM, "-o", "wh", "--name", "")
+    lock = tomllib.loads((world.work / "wh" / "pylock.toml").read_text())
+    Pylock.from_dict(lock)
+    assert "fancy" not in {package["name"] for package in lock["packages"]}
+    assert "more" not in lock.get("extras", [])
+    (marker,) = lock["environments"]
+    assert "platform_machine == 'aarch64'" in marker
+    assert "python_version == '3.12'" in marker
+    out = ["--target", "out", "--offline"]
+    world.run("install", "wh/pylock.toml", "--for", ARM, *out)
+    world.run("install", "wh/pylock.toml", "--for", WINDOWS, *out, status=1)
+    world.run("install", "wh/pylock.toml", "--for", ARM, *out, "--extra", "more", status=None)
+    world.run("mirror", "pylock.toml", "--for", ARM, "-o", "wh", "--name", "", "--extra", "more")
+    more = tomllib.loads((world.work / "wh" / "pylock.toml").read_text())
+    assert more["extras"] == ["more"]
+    assert "fancy" in {package["name"] for package in more["packages"]}
+
+
 # A second run
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: The kind of facts that tell what a directory held when it was last mirrored into.
 _FACT = "mirror"
-_FORM = 1
+_FORM = 2
 #: Names of files that say nothing of whose lock it is.
 _NAMELESS = frozenset({"pylock", "uv", "requirements", "pyproject"})
 
@@ -132,7 +132,7 @@ class MirrorSession(Session):
             paths=tuple(sorted(stock.distributions)),
         )
         mine = Manifest(distributions=stock.distributions, locks={self.lock_name: needed})
-        lock = rewritten_lock(locked.lock, stock.held, base_url=self.base_url)
+        lock = rewritten_lock(locked.lock, stock.held, locked.selections, base_url=self.base_url)
         with turn(self.root):
             old = read_wheelhouse(self.root)
             if not self.options["replace"]:

@@ -7,23 +7,37 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from crossdock.lock.emit import lock_text
+from crossdock.target.markers import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossdock.lock.model import Lock, LockedPackage
+    from crossdock.lock.select import Selection
     from crossdock.ship.wheelhouse.model import Distribution
+    from crossdock.target.model import Target
+
+
+#: What tells one machine from another in a marker; no marker tells a libc.
+_TELLING = ("implementation_name", "python_version", "sys_platform", "platform_machine")
 
 
 def rewritten_lock(
-    lock: Lock, held: Mapping[int, Sequence[Distribution]], *, base_url: str | None = None
+    lock: Lock,
+    held: Mapping[int, Sequence[Distribution]],
+    selections: Sequence[Selection],
+    *,
+    base_url: str | None = None,
 ) -> bytes:
     """Return `lock` as pylock.toml (PEP 751) with the distributions of the wheelhouse, by the package's position.
 
-    Markers and requirements of Python stay. Packages of which nothing is held are left out: no target needs them.
-    What was an archive, a directory or a commit is its built wheel now. Paths are relative to the wheelhouse; with
-    `base_url` they are URLs below it.
+    Markers and requirements of Python stay. Packages of which nothing is held are left out: none of the `selections`
+    needs them. So the lock says for which machines it is (`environments`), and has the extras and groups alone that
+    were selected: an installer refuses the others instead of installing a part. What was an archive, a directory or a
+    commit is its built wheel now. Paths are relative to the wheelhouse; with `base_url` they are URLs below it.
     """
+    extras = {extra for one in selections for extra in one.extras}
+    groups = {group for one in selections for group in one.groups}
     table: dict[str, Any] = {
         "lock-version": "1.0",
         "created-by": "crossdock",
@@ -36,13 +50,20 @@ def rewritten_lock(
     if lock.requires_python is not None:
         table["requires-python"] = str(lock.requires_python)
     said = {
-        "environments": [str(marker) for marker in lock.environments],
-        "extras": list(lock.extras),
-        "dependency-groups": list(lock.dependency_groups),
-        "default-groups": list(lock.default_groups),
+        "environments": list(dict.fromkeys(environment_marker(one.target) for one in selections)),
+        "extras": [extra for extra in lock.extras if extra in extras],
+        "dependency-groups": [group for group in lock.dependency_groups if group in groups],
+        "default-groups": [group for group in lock.default_groups if group in groups],
     }
     table |= {key: values for key, values in said.items() if values}
     return lock_text(table).encode()
+
+
+def environment_marker(target: Target) -> str:
+    """Return the marker that is true of a target's machines, as far as markers can tell them."""
+    values = environment(target)
+    known = [(name, values[name]) for name in _TELLING if values.get(name)]
+    return " and ".join(f"{name} == '{value}'" for name, value in known)
 
 
 def _package(package: LockedPackage, held: Sequence[Distribution], base_url: str | None) -> dict[str, Any]:
