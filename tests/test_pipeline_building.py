@@ -18,6 +18,9 @@ from tests.support.wheels import make_sdist, wheel_files, zip_bytes
 from crossdock.build.backend import BuildTools
 from crossdock.build.crossed import CrossBuilt, CrossJob
 from crossdock.build.model import PackageSettings
+from crossdock.build.sandbox.model import Limits
+from crossdock.build.sandbox.supervise import Job as SandboxJob
+from crossdock.build.sandbox.supervise import supervise
 from crossdock.digest import Digest
 from crossdock.errors import BuildError
 from crossdock.lock.pylock import read_lock
@@ -30,6 +33,8 @@ from crossdock.target.names import parse_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from crossdock.build.crossed import Run
 
 
 class Builder:
@@ -213,6 +218,34 @@ def test_a_directory_is_packed_and_named_by_its_contents(
     assert [job.archive()[0].read_bytes() for job in builder.jobs[:1]] == [second.archive()[0].read_bytes()]
 
 
+class SilentStages:
+    """Tells nobody how builds go."""
+
+    def began(self, label: str) -> object:
+        return label
+
+    def stage(self, name: object, words: str) -> None: ...
+
+    def ended(self, name: object, words: str, *, failed: bool) -> None: ...
+
+
+def _local(store: Store, means: Means, monkeypatch: pytest.MonkeyPatch) -> tuple[Local, CrossJob]:
+    """Give what builds on this machine, with nothing built before, and a job for it."""
+    from crossdock.build.model import World
+
+    monkeypatch.setattr("crossdock.build.crossed.find_built", lambda *_words: None)
+    monkeypatch.setattr("crossdock.build.crossed.ask_of", lambda *_words: {})
+    world = World(
+        store=store, tools=means.tools(), http=lambda: pytest.fail("no"), index=lambda: pytest.fail("no"),
+        python_for=lambda *_w: "", archives=lambda _s: (), now=0, warn=pytest.fail,
+    )  # fmt: skip
+    job = CrossJob(
+        what="x", name="alone", version=None, identity=None, archive=lambda: (store.root, ""), target=parse_target(ARM),
+        settings=PackageSettings(),
+    )  # fmt: skip
+    return Local(world, processors=8, stages=SilentStages()), job
+
+
 def test_builds_beside_each_other_share_the_processors(
     store: Store, monkeypatch: pytest.MonkeyPatch, means: Means
 ) -> None:
@@ -227,28 +260,7 @@ def test_builds_beside_each_other_share_the_processors(
         return CrossBuilt(filename="x", digest=Digest.of(b""), blob=store.root, report={})
 
     monkeypatch.setattr("crossdock.pipeline.building.cross", cross)
-    monkeypatch.setattr("crossdock.build.crossed.find_built", lambda *_words: None)
-    monkeypatch.setattr("crossdock.build.crossed.ask_of", lambda *_words: {})
-
-    class Stages:
-        def began(self, label: str) -> object:
-            return label
-
-        def stage(self, name: object, words: str) -> None: ...
-
-        def ended(self, name: object, words: str, *, failed: bool) -> None: ...
-
-    from crossdock.build.model import World
-
-    world = World(
-        store=store, tools=means.tools(), http=lambda: pytest.fail("no"), index=lambda: pytest.fail("no"),
-        python_for=lambda *_w: "", archives=lambda _s: (), now=0, warn=pytest.fail,
-    )  # fmt: skip
-    local = Local(world, processors=8, stages=Stages())
-    job = CrossJob(
-        what="x", name="alone", version=None, identity=None, archive=lambda: (store.root, ""), target=parse_target(ARM),
-        settings=PackageSettings(),
-    )  # fmt: skip
+    local, job = _local(store, means, monkeypatch)
     local.build(job)
     other = threading.Thread(target=local.build, args=(replace(job, name="one"),))
     other.start()
@@ -256,6 +268,39 @@ def test_builds_beside_each_other_share_the_processors(
     local.build(replace(job, name="two"))
     other.join(30)
     assert shares == [8, 8, 4]
+
+
+def test_a_build_that_was_about_to_start_its_process_is_stopped_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch, means: Means, tmp_path: Path
+) -> None:
+    ready, ended = threading.Event(), threading.Event()
+
+    def cross(_job: CrossJob, _world: object, run: Run) -> CrossBuilt:
+        run.tell("compiling")
+        ready.set()
+        stopping.wait(30)  # It has passed its last question, and starts its process after all were killed.
+        sleep = SandboxJob(
+            command=["sleep", "300"], environ={}, log=tmp_path / "log", limits=Limits(), what="sleep"
+        )
+        supervise(sleep)
+        ended.set()
+        raise BuildError("killed", code="E-BUILD-FAILED")
+
+    stopping = threading.Event()
+    monkeypatch.setattr("crossdock.pipeline.building.cross", cross)
+    local, job = _local(store, means, monkeypatch)
+
+    def build() -> None:
+        with pytest.raises(BuildError):
+            local.build(job)
+
+    other = threading.Thread(target=build)
+    other.start()
+    assert ready.wait(30)
+    threading.Timer(0.3, stopping.set).start()
+    local.stop()
+    assert ended.is_set()
+    other.join(30)
 
 
 def test_a_directory_that_is_edited_before_it_is_packed_is_not_built_as_what_it_was(

@@ -59,10 +59,10 @@ def command(**options: Any) -> int:
     if options["output"] and not options["refresh"]:
         raise UsageError("`-o` is for `--refresh`", code="E-USAGE")
     if options["refresh"]:
-        for name in ("runtimes", "as_json"):
-            if options[name]:
-                option = "--json" if name == "as_json" else f"--{name}"
-                raise UsageError(f"`{option}` has no meaning beside `--refresh`", code="E-USAGE")
+        if options["runtimes"]:
+            raise UsageError("`--runtimes` has no meaning beside `--refresh`", code="E-USAGE")
+        if options["as_json"] and options["output"] in (None, "-"):
+            raise UsageError("`--json` beside `--refresh` needs a file to write: `-o`", code="E-USAGE")
         return _refresh(session)
     table = read_table(options["runtimes"])
     if options["as_json"]:

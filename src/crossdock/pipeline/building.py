@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 #: Why a source compiles something, by its digest.
 _NATIVE = "native"
 _ASKS = "asks-platform"
+#: Seconds between two attempts to end what runs.
+_STOPPING = 0.05
 #: Refusals of a pure build that mean: this must be compiled for the target.
 NOT_PURE = frozenset({"E-BUILD-NATIVE", "E-BUILD-NOT-PURE"})
 
@@ -119,7 +122,7 @@ class Local:
             built = cross(job, replace(self._world, jobs=share), run)
         except BaseException as error:
             code = error.code if isinstance(error, BuildError) else type(error).__name__
-            self._stages.ended(name, f"failed: {code}", failed=True)
+            self._stages.ended(name, "stopped" if self._stopped else f"failed: {code}", failed=True)
             raise
         finally:
             with self._lock:
@@ -138,6 +141,10 @@ class Local:
 
         self._stopped = True
         stop_all()
+        while self._running:
+            # One that had passed `_tell` starts its process only now.
+            time.sleep(_STOPPING)
+            stop_all()
 
 
 class BuiltFile(NamedTuple):
