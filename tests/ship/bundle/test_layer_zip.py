@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from crossdock.errors import ShipError
+from crossdock.errors import CrossdockError, ShipError
 from crossdock.ship.bundle.layer_zip import layer_unzipped, unpack_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ENOUGH = 1 << 30
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 
 
 def layer(path: Path, files: dict[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -32,9 +34,7 @@ def link(name: str) -> zipfile.ZipInfo:
     return info
 
 
-@pytest.mark.parametrize(
-    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
-)
+@pytest.mark.parametrize("method", METHODS)
 def test_what_zip_programs_write_is_measured_and_unpacked(tmp_path: Path, method: int) -> None:
     path = layer(
         tmp_path / "l.zip", {"./python/a.py": b"x" * 5000, "bin/tool": b"#!/bin/sh\n"}, method=method
@@ -119,3 +119,57 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ShipError) as caught:
             layer_unzipped(tmp_path / name, enough=ENOUGH)
         assert caught.value.code == "E-BUNDLE-LAYER"
+
+
+def read(path: Path, directory: Path) -> None:
+    """Measure and unpack a layer; whatever it holds, nothing but our own refusals may come out."""
+    directory.mkdir()
+    for call in (lambda: layer_unzipped(path, enough=ENOUGH), lambda: unpack_layer(path, directory)):
+        try:
+            call()
+        except CrossdockError as error:
+            assert error.code == "E-BUNDLE-LAYER"  # noqa: PT017  # a damage that changes nothing is fine
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_damage_anywhere_is_a_refusal_and_no_traceback(tmp_path: Path, method: int) -> None:
+    text = b"".join(b"line %d of a module\n" % number for number in range(60))
+    path = layer(tmp_path / "l.zip", {"python/a.py": text, "python/b.py": text * 2}, method=method)
+    good, chance = path.read_bytes(), random.Random(method)
+    for number in range(400):
+        raw = bytearray(good)
+        for _ in range(chance.choice((1, 1, 2, 8))):
+            raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+        if number % 5 == 0:
+            del raw[chance.randrange(len(raw)) :]
+        path.write_bytes(raw)
+        read(path, tmp_path / str(number))
+
+
+@pytest.mark.parametrize("method", METHODS[1:])
+def test_a_damaged_member_is_named(tmp_path: Path, method: int) -> None:
+    path = layer(tmp_path / "l.zip", {"python/a.py": bytes(range(256)) * 40}, method=method)
+    with zipfile.ZipFile(path) as archive:
+        size = archive.infolist()[0].compress_size
+    raw, at = bytearray(path.read_bytes()), 30 + len("python/a.py")
+    raw[at + 4 : at + size] = b"\xff" * (size - 4)
+    path.write_bytes(raw)
+    for call in (lambda: layer_unzipped(path, enough=ENOUGH), lambda: unpack_layer(path, tmp_path)):
+        with pytest.raises(ShipError, match=r"`python/a.py` cannot be read: .") as caught:
+            call()
+        assert caught.value.code == "E-BUNDLE-LAYER"
+
+
+def test_links_that_go_round_or_have_no_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "l.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link("python/round"), "round")
+        archive.writestr("python/round/file", b"x")
+    read(path, tmp_path / "one")
+    with pytest.raises(ShipError) as caught:
+        unpack_layer(path, tmp_path)
+    assert caught.value.code == "E-BUNDLE-LAYER"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link("python/nul"), "a\0b")
+    with pytest.raises(ShipError, match="leads out"):
+        unpack_layer(path, tmp_path)

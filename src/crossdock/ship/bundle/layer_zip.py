@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import stat
+import struct
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 #: The longest target of a link (Linux, PATH_MAX).
 _LINK = 4096
+#: What the standard library raises for damaged zips: bzip2's decompressor OSError, LZMA's (which may be absent from a
+#: Python) its own error, and MemoryError for a dictionary of 4 GB that a damaged header asks for.
+_DAMAGED: tuple[type[Exception], ...] = (
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(EOFError, OSError, RuntimeError, NotImplementedError, ValueError, OverflowError, MemoryError),
+)
+try:
+    from lzma import LZMAError
+except ImportError:
+    pass
+else:
+    _DAMAGED += (LZMAError,)
 
 
 def layer_unzipped(path: Path, *, enough: int) -> int:
@@ -50,7 +63,7 @@ def unpack_layer(path: Path, directory: Path) -> None:
         for info in archive.infolist():
             name = _names(path, info)
             place = root / name
-            if not place.parent.resolve().is_relative_to(root):
+            if not _resolved(path, place.parent).is_relative_to(root):
                 raise _refused(path, f"`{info.filename}` leads out of the layer")
             try:
                 _put(path, archive, info, place, name)
@@ -58,6 +71,14 @@ def unpack_layer(path: Path, directory: Path) -> None:
                 raise _refused(
                     path, f"`{name}` cannot be unpacked over the layers before it: {error.strerror}"
                 ) from error
+
+
+def _resolved(path: Path, place: Path) -> Path:
+    """Return a path without links; refuse a circle of them, which Python before 3.13 calls a RuntimeError."""
+    try:
+        return place.resolve()
+    except (RuntimeError, OSError) as error:
+        raise _refused(path, f"its links go round in a circle at `{place.name}`") from error
 
 
 def _put(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path, name: str) -> None:
@@ -71,7 +92,7 @@ def _put(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: Pat
     if stat.S_ISLNK(mode):
         target = b"".join(_chunks(path, archive, info))[:_LINK].decode("utf-8", "surrogateescape")
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
-        if posixpath.isabs(target) or inside.startswith(".."):
+        if posixpath.isabs(target) or inside.startswith("..") or "\0" in target:
             raise _refused(path, f"the link `{name}` leads out of the layer")
         place.symlink_to(target)
         return
@@ -87,7 +108,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise _refused(path, f"it is no zip: {error}") from error
 
 
@@ -108,8 +129,9 @@ def _chunks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iter
             while chunk := source.read(_CHUNK):
                 left -= len(chunk)
                 yield chunk
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise _refused(path, f"`{info.filename[:200]}` cannot be read: {error}") from error
+    except _DAMAGED as error:
+        why = str(error) or type(error).__name__
+        raise _refused(path, f"`{info.filename[:200]}` cannot be read: {why}") from error
     if left:
         raise _refused(path, f"`{info.filename[:200]}` is not as long as the zip says")
 
