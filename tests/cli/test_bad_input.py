@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +78,44 @@ def test_a_file_of_any_content_is_refused_in_words(world: World, use: str) -> No
         # A plan and a verification are results, whatever they say.
         assert done.stdout == "" or use in ("plan", "wheel"), kind
         assert [path for path in names_below(place) if path.startswith("out/")] == []
+
+
+#: What may be waited for, or read, for ever.
+UNENDING: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+_LAMBDA = ["lambda", "--for", "lambda-python3.12-arm64"]
+_IMAGE = ["--image", "--handler", "code.main", "--app", "code.py", "-o", "img"]
+#: Beside `USES`: the files that a function's zip and image are made of; `pylock.toml` and `code.py` are good.
+USES_OF_FUNCTIONS: dict[str, tuple[str, list[str]]] = {
+    "application": ("app", [*_LAMBDA, "pylock.toml", "-o", "f.zip", "--app", "{}"]),
+    "application's script": ("app.py", [*_LAMBDA, "pylock.toml", "-o", "f.zip", "--app", "{}"]),
+    "included requirements": ("more.txt", [*_LAMBDA, "including.txt", "-o", "f.zip"]),
+    "layer": ("layer.zip", [*_LAMBDA, "pylock.toml", "-o", "f.zip", "--with-layer", "{}"]),
+    "runtimes": ("mine.toml", [*_LAMBDA, "pylock.toml", "-o", "f.zip", "--runtimes", "{}"]),
+    "base": ("base.tar", [*_LAMBDA, "pylock.toml", *_IMAGE, "--base", "./{}"]),
+    "base lock": ("base.toml", [*_LAMBDA, "pylock.toml", *_IMAGE, "--base-lock", "{}"]),
+}
+
+
+@pytest.mark.parametrize("kind", list(UNENDING))
+@pytest.mark.parametrize("use", [*USES, *USES_OF_FUNCTIONS])
+def test_a_pipe_or_a_device_is_refused_and_never_waited_for(world: World, use: str, kind: str) -> None:
+    name, words = {**USES, **USES_OF_FUNCTIONS}[use]
+    if use in USES_OF_FUNCTIONS:
+        world.run("lock", "app", "--for", "lambda-python3.12-arm64")
+        (world.work / "code.py").write_text("def main(event, context): return event\n")
+        (world.work / "including.txt").write_text("app\n-r more.txt\n")
+    UNENDING[kind](world.work / name)
+    try:
+        done = world.run(*[word.replace("{}", name) for word in words], status=None, timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.fail("it waits for ever")
+    assert done.returncode in (1, 2), done.stderr
+    assert "error" in done.stderr.lower()
+    assert not (world.work / "f.zip").exists()
 
 
 VALUES = ["", " ", "x" * 100_000, "\u202e", "../..", "--", "\x1b[31m", "a\nb", "/dev/null"]

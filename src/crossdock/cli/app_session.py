@@ -50,6 +50,13 @@ class AppSession(Session):
             path: Path = (self.project.directory if from_setting else self.directory) / asked
             if not path.exists():
                 raise UsageError(f"no application at `{asked}`", code="E-APP-ABSENT")
+            if not (path.is_file() or path.is_dir()):
+                # It would be read for ever, or as long as nobody writes into it.
+                raise UsageError(
+                    f"the application `{asked}` is a pipe or a device",
+                    code="E-APP-KIND",
+                    hint="`--app` takes a project, a directory of modules, a script, or `none`",
+                )
             return path
         found = self._app_of_source()
         if found is None and not self.options.get("layer"):

@@ -21,13 +21,14 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 def included_files(files: Iterable[Path]) -> list[Path]:
     """Return requirements and constraints files together with all that they include, each once, in order.
 
-    Paths in a file are relative to it, as pip and uv have it; URLs are passed over.
+    Paths in a file are relative to it, as pip and uv have it; URLs are passed over. Raise `LockError` (E-SOURCE-READ)
+    for a pipe or a device: it is read more than once, and may never end.
     """
     found: dict[Path, None] = {}
     waiting = list(files)
     while waiting:
         path = waiting.pop(0)
-        if path in found or not path.is_file():
+        if path in found or not _is_regular(path):
             continue
         found[path] = None
         for line in _lines(read_text(path)):
@@ -36,6 +37,17 @@ def included_files(files: Iterable[Path]) -> list[Path]:
                 # Without its `..`s a path is the same each time a circle comes round to it.
                 waiting.append(Path(os.path.normpath(path.parent / match["path"].strip("'\""))))
     return list(found)
+
+
+def _is_regular(path: Path) -> bool:
+    """Tell whether there is a file, whose text can be had; what is absent or a directory is told by uv."""
+    if path.is_file() or path.is_dir() or not path.exists():
+        return path.is_file()
+    raise LockError(
+        f"`{path}` is a pipe or a device and no file",
+        code="E-SOURCE-READ",
+        hint="requirements are read more than once, and a pipe gives them once: write them to a file",
+    )
 
 
 def demanded_hashes(files: Iterable[Path]) -> dict[str, frozenset[str]]:

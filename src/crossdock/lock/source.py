@@ -80,6 +80,20 @@ def find_source(
     """
     files = tuple(directory / path for path in files)
     constraints = tuple(directory / path for path in constraints)
+    source = _found(arguments, directory, files, constraints, relock=relock)
+    # uv would wait for a pipe for ever.
+    included_files((*source.files, *source.constraints))
+    return source
+
+
+def _found(
+    arguments: Sequence[str],
+    directory: Path,
+    files: tuple[Path, ...],
+    constraints: tuple[Path, ...],
+    *,
+    relock: bool,
+) -> Source:
     if not arguments and not files:
         return _in_directory(directory, relock=relock)
     if len(arguments) == 1 and not files:
@@ -173,7 +187,9 @@ def _requirement(word: str, directory: Path) -> str:
         raise UsageError("a requirement must be one line", code="E-SOURCE-REQUIREMENT")
     plain = word.partition("[")[0]
     if "@" not in word and "://" not in word and (_is_pathlike(plain) or plain.endswith(_ARCHIVES)):
-        if not (directory / plain).exists():
+        path = directory / plain
+        if not (path.is_file() or path.is_dir()):
+            # A pipe is none either: uv would wait for it.
             raise UsageError(f"no such file or directory: `{plain}`", code="E-SOURCE-NONE")
         # With its `./` it is a path to everyone: `demo-1.0-py3-none-any.whl` would also do for a name.
         return word if _is_pathlike(plain) else f"./{word}"

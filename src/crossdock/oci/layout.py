@@ -184,6 +184,8 @@ def find_layout(path: Path) -> Layout | None:
     """Return the images at a path, None if it is something else; raise `ImageError` for broken ones."""
     if path.is_dir():
         return Layout(path, DirectoryParts(path)) if is_layout(path) else None
+    if path.exists() and not path.is_file():
+        return None  # A pipe would be waited for.
     try:
         with path.open("rb") as file:
             if not is_tar(file.read(512)):

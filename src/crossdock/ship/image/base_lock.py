@@ -66,6 +66,8 @@ class BaseLock:
 def read_base_lock(path: Path) -> BaseLock:
     """Read a base lock; raise `UsageError` (E-IMAGE-BASE-LOCK) for what is none."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")  # noqa: TRY301  # a pipe would be waited for
         if path.stat().st_size > _LARGEST:
             raise ValueError("too large")  # noqa: TRY301  # one text for all that is wrong with it
         value = tomllib.loads(path.read_text("utf-8"))
