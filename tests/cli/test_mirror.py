@@ -20,6 +20,7 @@ from tests.cli.world import ARM, MUSL, WINDOWS, names_below, native, tree_of
 from tests.support.wheels import make_wheel
 
 from crossdock.lock.uv import uv_executable
+from crossdock.ship.wheelhouse.directory import MARKER
 
 if TYPE_CHECKING:
     from tests.cli.world import World
@@ -345,7 +346,7 @@ def test_two_at_once_are_both_there(locked: World) -> None:
     names = consistent(locked.work / "wh")
     assert {"files/fancy/fancy-1.0-py3-none-any.whl", "files/app/app-1.0-py3-none-any.whl"} <= names
     assert set(json.loads((locked.work / "wh" / "manifest.json").read_bytes())["locks"]) == {"", "other"}
-    assert not list((locked.work / "wh").glob(".*"))
+    assert [path.name for path in (locked.work / "wh").glob(".*")] == [MARKER]
 
 
 _KILLED = """

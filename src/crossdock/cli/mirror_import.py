@@ -47,11 +47,15 @@ def _imported(session: MirrorSession, name: str) -> Result:
     path = session.directory / name
     if not path.is_file():
         raise UsageError(f"no such file: `{name}`", code="E-WHEELHOUSE-IMPORT")
-    with turn(session.root), opened_delta(path, session.root) as delta:
+    with turn(session.root):
+        # Before anything is unpacked: nothing is written into a directory that is somebody else's.
         old = read_wheelhouse(session.root)
-        refuse_lacking(delta, old, path.name)
-        if not session.options["replace"]:
-            refuse_conflicts(old, delta.manifest)
-        new = session.pruned(forgotten(merged(old, delta.manifest), session.forget(old)))
-        changed = update(session.root, old, new, delta.sources, delta.locks, sweep=session.options["prune"])
+        with opened_delta(path, session.root) as delta:
+            refuse_lacking(delta, old, path.name)
+            if not session.options["replace"]:
+                refuse_conflicts(old, delta.manifest)
+            new = session.pruned(forgotten(merged(old, delta.manifest), session.forget(old)))
+            changed = update(
+                session.root, old, new, delta.sources, delta.locks, sweep=session.options["prune"]
+            )
     return Result(manifest=new, changed=changed)

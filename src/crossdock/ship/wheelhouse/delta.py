@@ -20,8 +20,9 @@ from crossdock.archive.tarwrite import TarWriter
 from crossdock.errors import ShipError
 from crossdock.safepath import PathRules
 from crossdock.ship.files import write_stream
-from crossdock.ship.wheelhouse.directory import METADATA, STAGING, Source, lock_file
+from crossdock.ship.wheelhouse.directory import METADATA, Source, lock_file
 from crossdock.ship.wheelhouse.manifest import LIMIT, MANIFEST, manifest_bytes, parse_manifest
+from crossdock.ship.wheelhouse.sweep import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,16 +1,15 @@
 """A wheelhouse on disk: brought from one state to another so that a client never sees half of it.
 
 Files are there before a page names them, and pages forget a file before it goes. Each is replaced whole. The manifest
-is written last: what a run that was killed left behind is found and finished by the next.
+is written last: what a run that was killed left behind is found and finished by the next. The marker is written first:
+without it, and without a manifest, a directory that holds anything is somebody else's.
 """
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.errors import ShipError
@@ -18,19 +17,30 @@ from crossdock.ship.files import write_file, write_stream
 from crossdock.ship.wheelhouse.manifest import MANIFEST, manifest_bytes, parse_manifest
 from crossdock.ship.wheelhouse.model import Manifest
 from crossdock.ship.wheelhouse.pages import HTML, JSON, project_html, project_json, root_html, root_json
+from crossdock.ship.wheelhouse.sweep import MARKER, METADATA, SIMPLE, is_staging, is_temporary_of, unknown
 from crossdock.store.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
     from typing import BinaryIO
 
     from crossdock.ship.wheelhouse.model import Distribution
 
-SIMPLE, FILES = "simple", "files"
-#: What the name of a METADATA beside its wheel ends in (PEP 658).
-METADATA = ".metadata"
-#: Begins the name of a directory in which a delta is unpacked.
-STAGING = ".crossdock-import-"
+__all__ = [
+    "MARKER",
+    "METADATA",
+    "Changed",
+    "Source",
+    "by_project",
+    "lock_file",
+    "read_wheelhouse",
+    "turn",
+    "update",
+]
+
+#: The marker's one line, for whoever wonders what this directory is.
+_MARKED = b"A wheelhouse: `crossdock mirror` writes and removes the files of packages below this directory.\n"
 _TURN = ".crossdock.lock"
 _CHUNK = 1 << 20
 
@@ -72,7 +82,7 @@ def read_wheelhouse(root: Path) -> Manifest:
     try:
         if path.is_file():
             return parse_manifest(path.read_bytes(), filename=str(path))
-        if root.is_dir() and not _is_begun(root):
+        if root.is_dir() and not _is_marked(root) and not _is_empty(root):
             raise ShipError(
                 f"`{root}` is no wheelhouse and not empty",
                 code="E-WHEELHOUSE-FOREIGN",
@@ -85,10 +95,19 @@ def read_wheelhouse(root: Path) -> Manifest:
     return Manifest()
 
 
-def _is_begun(root: Path) -> bool:
-    """Tell whether a directory is empty, or holds what a first run that was killed had written."""
-    names = [path.name for path in root.iterdir()]
-    return all(name in {SIMPLE, FILES, _TURN} or _is_temporary(name) for name in names)
+def _is_marked(root: Path) -> bool:
+    path = root / MARKER
+    return path.is_file() and not path.is_symlink()
+
+
+def _is_empty(root: Path) -> bool:
+    """Tell whether a directory holds nothing, besides what our runs may leave there before they write the marker."""
+    return all(
+        path.name == _TURN
+        or (is_temporary_of(path.name, MARKER) and path.is_file())
+        or (is_staging(path.name) and path.is_dir())
+        for path in root.iterdir()
+    )
 
 
 @contextmanager
@@ -118,10 +137,12 @@ def update(
     """Bring `root` from `old` to `new`; the caller holds its `turn`.
 
     `sources` gives the distributions that may have to be written, by path; `locks` the lock files that are new, by
-    file name. With `sweep` files that the manifest does not name go, too. Raise `ShipError` (E-SHIP-WRITE,
+    file name. With `sweep` files of our forms that the manifest does not name go, too. Raise `ShipError` (E-SHIP-WRITE,
     E-WHEELHOUSE-DAMAGED): then the old state is whole.
     """
     changed = Changed(files=[], removed=[])
+    if not _is_marked(root):
+        write_file(root / MARKER, _MARKED)
     for path, one in sorted(new.distributions.items()):
         _put(root, one, old.distributions.get(path), sources.get(path), changed)
     _write_pages(root, new, changed)
@@ -132,7 +153,7 @@ def update(
     _remove(root, (root / name for name in gone), changed)
     _remove(root, _dropped(root, old, new), changed)
     if sweep:
-        _remove(root, _unknown(root, new), changed)
+        _remove(root, unknown(root, _named(new)), changed)
     return changed
 
 
@@ -238,31 +259,18 @@ def _dropped(root: Path, old: Manifest, new: Manifest) -> Iterator[Path]:
             yield root / f"{path}{METADATA}"
 
 
-def _unknown(root: Path, new: Manifest) -> Iterator[Path]:
-    """Give files below the wheelhouse that a run which was killed left behind, or that nothing names any more."""
-    names = by_project(new)
-    pages = {f"{SIMPLE}/{name}/{page}" for name in names for page in (HTML, JSON)}
+def _named(new: Manifest) -> set[str]:
+    """Return the paths of all that a manifest stands for."""
+    pages = {f"{SIMPLE}/{name}/{page}" for name in by_project(new) for page in (HTML, JSON)}
     metadata = {f"{path}{METADATA}" for path, one in new.distributions.items() if one.metadata}
-    known = {*new.distributions, *metadata, *pages, f"{SIMPLE}/{HTML}", f"{SIMPLE}/{JSON}"}
-    for folder in (SIMPLE, FILES):
-        for place, _folders, files in os.walk(root / folder):
-            for name in sorted(files):
-                path = Path(place) / name
-                if path.relative_to(root).as_posix() not in known:
-                    yield path
-    for path in root.iterdir():
-        if path.is_dir() and path.name.startswith(STAGING):
-            yield from (one for one in path.iterdir() if one.is_file())
-        elif path.is_file() and _is_temporary(path.name):
-            yield path
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(STAGING) or (name.startswith(".") and name.endswith(".crossdock"))
+    return {*new.distributions, *metadata, *pages}
 
 
 def _remove(root: Path, paths: Iterable[Path], changed: Changed) -> None:
+    inside = _Inside(root)
     for path in list(paths):
+        if not inside(path):
+            continue
         try:
             path.unlink()
         except FileNotFoundError:
@@ -274,3 +282,17 @@ def _remove(root: Path, paths: Iterable[Path], changed: Changed) -> None:
         changed.removed.append(path.relative_to(root).as_posix())
         with suppress(OSError):
             path.parent.rmdir()  # only if it is empty
+
+
+class _Inside:
+    """Tells whether a path lies in the wheelhouse: a directory in it may be a link to one that is not ours."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._known: dict[Path, bool] = {}
+
+    def __call__(self, path: Path) -> bool:
+        place = path.parent
+        if place not in self._known:
+            self._known[place] = place.resolve().is_relative_to(self._root)
+        return self._known[place]
