@@ -36,3 +36,16 @@ def test_gitignore_is_not_read_and_exclude_is(locked: World) -> None:
     locked.run("lambda", ".", "--for", ARM, "-o", "f.zip", cwd=code)
     assert {"handler.py"} <= set(names(code / "f.zip"))
     assert "secrets.env" not in names(code / "f.zip")
+
+
+def test_a_wheelhouse_and_its_deltas_are_told_and_not_shipped(locked: World) -> None:
+    code = locked.work / "code"
+    words = ["lambda", "../pylock.toml", "--app", ".", "--for", ARM, "-o", "f.zip"]
+    locked.run(*words, cwd=code)
+    before = (code / "f.zip").read_bytes()
+    mirror = ["mirror", "../pylock.toml", "--for", ARM, "-o", "wheels", "--delta", "carried.tar"]
+    locked.run(*mirror, cwd=code)
+    said = locked.run(*words, cwd=code).stderr
+    assert (code / "f.zip").read_bytes() == before
+    for name in ("wheels", "carried.tar"):
+        assert f"`{name}` has the form of what crossdock writes: it is not shipped" in said

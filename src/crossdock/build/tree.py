@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from crossdock.build.outputs import is_output
 from crossdock.digest import Digest
 from crossdock.errors import BuildError
 
@@ -24,8 +25,6 @@ _SKIPPED = frozenset({
 #: What earlier builds left: stale files of it would come into the wheel (setuptools takes `build/lib` as it is).
 _LEFT_BY_BUILDS = frozenset({"build", "dist"})
 _SKIPPED_SUFFIXES = (".pyc", ".pyo", ".egg-info")
-#: What says of a directory that it is an environment, an OCI layout, or a shipment of ours: outputs, not sources.
-OUTPUT_MARKS = ("pyvenv.cfg", "oci-layout", ".crossdock.json")
 _CHUNK = 1 << 20
 
 
@@ -41,8 +40,8 @@ class TreeFile(NamedTuple):
 def source_tree(directory: Path) -> tuple[TreeFile, ...]:
     """Return the files of a project that a build sees, sorted by path.
 
-    `.gitignore` is not read: what is built must not depend on git. Environments, OCI layouts and shipments of
-    ours are known by a file in them; `build` and `dist` at the top are left out unless they are packages or hold
+    `.gitignore` is not read: what is built must not depend on git. Environments, OCI layouts, shipments and
+    wheelhouses of ours are known by a file in them; `build` and `dist` at the top are left out unless they are packages or hold
     the build backend. Sockets and devices are passed over. Raise `BuildError` for what cannot be read.
     """
     if not directory.is_dir():
@@ -70,7 +69,7 @@ def _walk(directory: Path, below: str, kept: frozenset[str]) -> Iterator[TreeFil
 
 
 def _is_left_over(place: Path, path: str, kept: frozenset[str]) -> bool:
-    if any((place / mark).is_file() for mark in OUTPUT_MARKS):
+    if is_output(place):
         return True
     return path in _LEFT_BY_BUILDS and path not in kept and not (place / "__init__.py").is_file()
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossdock.build.tree import OUTPUT_MARKS
+from crossdock.build.outputs import is_output
 from crossdock.errors import ShipError
 from crossdock.safepath import show
 from crossdock.ship.entries import FILE_MODE, PROGRAM_MODE, disk_file, made_link, unreadable
@@ -36,7 +36,7 @@ def module_files(
     """Return the files of an application's directory as they lie below `below` in the image, sorted.
 
     Left out are: names that begin with a dot (settings of tools, and secrets such as `.env`), caches,
-    environments, OCI layouts and shipments of ours, locks at the top, what a pattern of `exclude` names (a file's
+    environments, OCI layouts, shipments and wheelhouses of ours, locks at the top, what a pattern of `exclude` names (a file's
     or directory's name, or its path from `directory`), and the paths of `skip`: outputs of this run.
     `.gitignore` is not read: an image must not depend on git. Links that stay inside are kept, others are refused,
     and so are private keys. Modes are 0755 for programs and 0644 for all else.
@@ -54,7 +54,7 @@ def module_files(
             return False
         if os.path.realpath(place) in outputs:
             return False
-        return place.is_symlink() or not any((place / mark).is_file() for mark in OUTPUT_MARKS)
+        return place.is_symlink() or not (place.is_dir() and is_output(place))
 
     return _files(directory, below, wanted, keys=False, mode=None)
 
