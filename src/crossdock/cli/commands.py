@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "lambda": ("lambda_", "a function's zip or layer for AWS Lambda, Google, Azure and AgentCore"),
     "mirror": ("mirror", "what locks need for many targets, as a static package index or uploaded to one"),
+    "bazel": ("bazel", "files for a Bazel workspace: a hub of wheels for many platforms, and layers"),
     "verify": ("verify", "audit a wheel, directory, zip or image against a target, whoever made it"),
     "targets": ("targets", "the targets known by name, and what one means in every ecosystem's words"),
     "runtimes": ("runtimes", "where functions run from a zip: system, CPUs, limits and dates"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crossdock.cli.console import human_size, warn
+from crossdock.cli.console import human_size
 from crossdock.cli.mirror_options import mirror_options
 from crossdock.cli.options import (
     build_options,
@@ -17,10 +17,10 @@ from crossdock.cli.options import (
     source_options,
     target_options,
 )
+from crossdock.cli.stock import count_of, refuse_stock, tell_targets
 
 if TYPE_CHECKING:
     from crossdock.cli.mirror_session import MirrorSession, Result
-    from crossdock.pipeline.mirror import Stock
 
 #: The word in place of SOURCE that takes a delta in; a directory of that name is `./import`.
 IMPORT = "import"
@@ -87,8 +87,8 @@ def _mirrored(session: MirrorSession) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if result is None:
         stock, locked = session.stock(asked)
-        _refuse(session, stock)
-        targets = _targets(session, stock)
+        refuse_stock(session, stock)
+        targets = tell_targets(session, stock)
         if session.options["output"]:
             result = session.write(stock, locked)
             result.targets = targets
@@ -103,46 +103,12 @@ def _mirrored(session: MirrorSession) -> dict[str, Any]:
     return document
 
 
-def _refuse(session: MirrorSession, stock: Stock) -> None:
-    """Refuse findings that nobody accepted, before anything is written."""
-    from crossdock.cli.install import refuse_findings
-
-    for one in stock.targets:
-        findings = [finding.to_json() for finding in one.findings]
-        refuse_findings({"findings": findings, "target": one.target.name}, session.accepted)
-        for finding in one.findings:
-            if finding.severity == "warning":
-                warn(str(finding))
-
-
-def _targets(session: MirrorSession, stock: Stock) -> list[dict[str, Any]]:
-    """Tell of each target, and return it as the receipt does."""
-    found = []
-    for one in stock.targets:
-        for text in one.notes:
-            session.tell(text)
-        session.tell(
-            f"{one.target.name}: {_count(len(one.paths), 'wheel')}; {_count(one.binaries, 'binary')} read"
-        )
-        found.append(
-            {
-                "target": one.target.name,
-                "files": list(one.paths),
-                "binaries": one.binaries,
-                "findings": [finding.to_json() for finding in one.findings],
-            }
-        )
-    return found
-
-
 def tell_of(session: MirrorSession, result: Result) -> None:
     """Say what the wheelhouse holds and what was written."""
     manifest, changed = result.manifest, result.changed
     projects = len({one.name for one in manifest.distributions.values()})
     size = sum(one.size for one in manifest.distributions.values())
-    what = (
-        f"{_count(len(manifest.distributions), 'file')} of {_count(projects, 'project')}, {human_size(size)}"
-    )
+    what = f"{count_of(len(manifest.distributions), 'file')} of {count_of(projects, 'project')}, {human_size(size)}"
     if changed.nothing:
         session.tell(f"{session.options['output']}: {what}; nothing changed")
         return
@@ -166,8 +132,3 @@ def document_of(session: MirrorSession, result: Result) -> dict[str, Any]:
     }
     delta = session.delta(result)
     return document if delta is None else {**document, "delta": delta}
-
-
-def _count(number: int, what: str) -> str:
-    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
-    return f"{number} {what if number == 1 else plural}"

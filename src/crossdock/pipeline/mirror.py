@@ -49,6 +49,8 @@ class Stock:
     distributions: Mapping[str, Distribution]
     sources: Mapping[str, Source]
     held: Mapping[int, tuple[Distribution, ...]]
+    #: The wheels among the distributions, read.
+    wheels: Mapping[str, WheelAtHand]
 
     def upload(self, one: Distribution) -> Upload:
         """Return what an upload of a distribution sends."""
@@ -76,6 +78,7 @@ def bring_stock(
         targets=tuple(targets),
         distributions=collected.distributions,
         sources=collected.sources,
+        wheels=collected.wheels,
         held={
             position: tuple(collected.distributions[path] for path in sorted(paths))
             for position, paths in collected.held.items()

@@ -88,7 +88,7 @@ class WheelReader:
         wheel = self._wheel
         return ReadWheel(
             version=wheel.version,
-            tags=tuple(sorted(map(str, wheel.tags))),
+            tags=tuple(sorted(wheel.filename.tag_names)),
             binaries=tuple(self._binaries),
             dropped=tuple(map(str, wheel.dropped)),
             problems=tuple(wheel.record_problems),

@@ -1,0 +1,223 @@
+"""The generated directory: what is in it, whether it is what it should be, and how it becomes that."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import shutil
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from crossdock.errors import ShipError
+from crossdock.ship.bazel.lockfile import WHEELS, lock_bytes
+from crossdock.ship.bazel.packer_zip import packer_zip
+from crossdock.ship.bazel.usage import usage_text
+from crossdock.ship.files import write_file, write_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from crossdock.ship.bazel.model import Hub
+
+LOCK = "lock.json"
+#: Files of ours as they are.
+_FIXED = ("extensions.bzl", "layer.bzl", "packer.py", "repositories.bzl")
+
+_BUILD = '''"""Written by `crossdock bazel`; changes are lost when it is run again."""
+
+load("@rules_python//python:py_binary.bzl", "py_binary")
+
+package(default_visibility = ["//visibility:public"])
+
+exports_files([
+    "layer.bzl",
+    "lock.json",
+])
+
+# Packs layers; on the machine that builds.
+py_binary(
+    name = "packer",
+    srcs = ["packer.py"],
+    data = ["packer.zip"],
+)
+'''
+
+_PLATFORMS = '''"""Written by `crossdock bazel`; changes are lost when it is run again."""
+
+package(default_visibility = ["//visibility:public"])
+
+# A platform that says nothing of its libc has glibc.
+constraint_setting(
+    name = "libc",
+    default_constraint_value = ":glibc",
+)
+
+constraint_value(
+    name = "glibc",
+    constraint_setting = ":libc",
+)
+
+constraint_value(
+    name = "musl",
+    constraint_setting = ":libc",
+)
+'''
+
+_DEPS = '''"""For WORKSPACE: the repositories of lock.json, which nothing can read there.
+
+    load("//{package}:deps.bzl", "crossdock_deps")
+
+    crossdock_deps()
+
+Written by `crossdock bazel`; changes are lost when it is run again.
+"""
+
+load(":repositories.bzl", "crossdock_repositories")
+
+_LOCK = r"""
+{lock}"""
+
+def crossdock_deps():
+    """Declares the hub and the repositories of its wheels."""
+    crossdock_repositories(_LOCK, Label(":lock.json"))
+'''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """The files of the directory by their paths below it, and the wheels that lie there: file name to blob."""
+
+    texts: Mapping[str, bytes]
+    wheels: Mapping[str, Path] = field(default_factory=dict)
+
+
+def generated(
+    hub: Hub,
+    wheels: Mapping[str, Path],
+    *,
+    package: str,
+    workspace: bool,
+    more: Mapping[str, bytes] | None = None,
+) -> Generated:
+    """Return what the directory holds.
+
+    `wheels` are the files of those that no URL leads to, `package` is the directory's label in the workspace without
+    `//`. With `workspace` there is a macro for WORKSPACE; `more` are files of adapters.
+    """
+    lock = lock_bytes(hub)
+    texts = {name: _fixed(name) for name in _FIXED}
+    texts |= {
+        LOCK: lock,
+        "BUILD.bazel": _BUILD.encode(),
+        "platforms/BUILD.bazel": _platforms(hub).encode(),
+        "packer.zip": packer_zip(),
+        "USAGE.md": usage_text(hub, package=package, workspace=workspace).encode(),
+        **(more or {}),
+    }
+    if workspace:
+        texts["deps.bzl"] = _DEPS.format(package=package, lock=lock.decode()).encode()
+    return Generated(texts=dict(sorted(texts.items())), wheels=dict(sorted(wheels.items())))
+
+
+def _fixed(name: str) -> bytes:
+    return (files("crossdock.ship.bazel") / "starlark" / name).read_bytes()
+
+
+def _platforms(hub: Hub) -> str:
+    text = _PLATFORMS
+    for one in hub.platforms:
+        values = "".join(f'        "{label}",\n' for label in sorted(one.platform.constraints))
+        text += (
+            f'\nplatform(\n    name = "{one.platform.name}",\n    constraint_values = [\n{values}    ],\n)\n'
+        )
+    return text
+
+
+def differences(root: Path, wanted: Generated) -> list[str]:
+    """Return what in the directory is not what it should be, in words; it is only read.
+
+    Raise `ShipError` (E-BAZEL-READ).
+    """
+    found = []
+    try:
+        for name, content in wanted.texts.items():
+            path = root / name
+            if not path.is_file():
+                found.append(f"{name}: missing")
+            elif path.read_bytes() != content:
+                found.append(f"{name}: differs")
+        for name, blob in wanted.wheels.items():
+            path = root / WHEELS / name
+            if not path.is_file():
+                found.append(f"{WHEELS}/{name}: missing")
+            elif not _is_same(path, blob):
+                found.append(f"{WHEELS}/{name}: differs")
+        found += [f"{name}: left over" for name in _left_over(root, wanted)]
+    except OSError as error:
+        raise ShipError(f"cannot read `{root}`: {error.strerror or error}", code="E-BAZEL-READ") from error
+    return found
+
+
+def write_generated(root: Path, wanted: Generated) -> list[str]:
+    """Bring the directory to what it should be and return what was written or removed; the lock is written last.
+
+    Raise `ShipError`: E-BAZEL-FOREIGN where a lock.json lies that is not ours, E-SHIP-WRITE.
+    """
+    _refuse_foreign(root)
+    changed = []
+    left = _left_over(root, wanted)
+    for name, blob in wanted.wheels.items():
+        if not _is_same(root / WHEELS / name, blob):
+            _copy(blob, root / WHEELS / name)
+            changed.append(f"{WHEELS}/{name}")
+    for name in sorted(wanted.texts, key=lambda name: (name == LOCK, name)):
+        path = root / name
+        if not (path.is_file() and path.read_bytes() == wanted.texts[name]):
+            write_file(path, wanted.texts[name])
+            changed.append(name)
+    for name in left:
+        (root / name).unlink(missing_ok=True)
+        changed.append(f"{name} (removed)")
+    return changed
+
+
+def _is_same(path: Path, blob: Path) -> bool:
+    return path.is_file() and filecmp.cmp(blob, path, shallow=False)
+
+
+def _copy(blob: Path, path: Path) -> None:
+    with blob.open("rb") as file:
+        write_stream(path, lambda out: shutil.copyfileobj(file, out))
+
+
+def _left_over(root: Path, wanted: Generated) -> list[str]:
+    """Return the wheels that the lock which is there names, and the new one does not."""
+    try:
+        before = json.loads((root / LOCK).read_bytes())
+        rows = before["wheels"].values()
+        names = {row["filename"] for row in rows if row.get("file") == f"{WHEELS}/{row['filename']}"}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return []
+    left = sorted(name for name in names - wanted.wheels.keys() if "/" not in name and name.endswith(".whl"))
+    return [f"{WHEELS}/{name}" for name in left if (root / WHEELS / name).is_file()]
+
+
+def _refuse_foreign(root: Path) -> None:
+    path = root / LOCK
+    try:
+        if not path.exists():
+            return
+        found = json.loads(path.read_bytes())
+        if isinstance(found, dict) and {"form", "hub", "wheels"} <= found.keys():
+            return
+    except OSError as error:
+        raise ShipError(f"cannot read `{path}`: {error.strerror or error}", code="E-BAZEL-READ") from error
+    except ValueError:
+        pass
+    raise ShipError(
+        f"`{path}` is a file of somebody else's",
+        code="E-BAZEL-FOREIGN",
+        hint="give another directory by `--out`",
+    )
