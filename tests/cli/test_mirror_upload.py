@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -64,12 +65,12 @@ def test_pypiserver_gets_what_it_lacks(locked: World) -> None:
         packages = locked.root / "server" / "packages"
         assert fates(locked, f"{url}/", "--dry-run") == dict.fromkeys(NAMES, "upload")
         assert not list(packages.iterdir())
-        assert fates(locked, f"{url}/") == dict.fromkeys(NAMES, "upload")
+        assert fates(locked, f"{url}/") == dict.fromkeys(NAMES, "uploaded")
         assert {path.name for path in packages.iterdir()} == NAMES
         for path in packages.iterdir():
             assert path.read_bytes() == (locked.files / path.name).read_bytes()
         before = {path.name: path.stat().st_mtime_ns for path in packages.iterdir()}
-        assert fates(locked, f"{url}/") == dict.fromkeys(NAMES, "same")
+        assert fates(locked, f"{url}/") == dict.fromkeys(NAMES, "was there")
         assert {path.name: path.stat().st_mtime_ns for path in packages.iterdir()} == before
         other_bytes(locked)
         make_wheel(locked.files, "lib", "1.2", files={"lib/__init__.py": ""})
@@ -79,8 +80,8 @@ def test_pypiserver_gets_what_it_lacks(locked: World) -> None:
         # Nothing was uploaded, the new version neither.
         assert {path.name: path.stat().st_mtime_ns for path in packages.iterdir()} == before
         skipped = fates(locked, f"{url}/", "--on-conflict", "skip")
-        assert skipped["wincolor-1.0-py3-none-any.whl"] == "conflict"
-        assert skipped["lib-1.2-py3-none-any.whl"] == "upload"
+        assert skipped["wincolor-1.0-py3-none-any.whl"] == "skipped"
+        assert skipped["lib-1.2-py3-none-any.whl"] == "uploaded"
         assert {path.name for path in packages.iterdir()} == NAMES | {"lib-1.2-py3-none-any.whl"}
 
 
@@ -102,8 +103,8 @@ def test_a_wrong_login_is_told(locked: World) -> None:
 @pytest.mark.parametrize("name", ["dev", "fixed"])
 def test_devpi_gets_what_it_lacks_and_its_files_install(locked: World, devpi_url: str, name: str) -> None:
     url = f"{devpi_url}/{name}/"
-    assert fates(locked, url) == dict.fromkeys(NAMES, "upload")
-    assert fates(locked, url) == dict.fromkeys(NAMES, "same")
+    assert fates(locked, url) == dict.fromkeys(NAMES, "uploaded")
+    assert fates(locked, url) == dict.fromkeys(NAMES, "was there")
     out = locked.root / "installed"
     command = [uv_executable(), "pip", "install", "-q", "--python", sys.executable, "--default-index", f"{url}+simple/",
                "--python-platform", "aarch64-manylinux2014", "--python-version", "3.12", "--no-cache", "--target", str(out),
@@ -137,7 +138,8 @@ def test_a_file_that_arrived_though_the_answer_failed_is_no_conflict(
     locked: World, faulty: FaultyIndex
 ) -> None:
     faulty.faults = ["late"]
-    fates(locked, f"{faulty.url}/up/")
+    found = fates(locked, f"{faulty.url}/up/")
+    assert sorted(found.values()) == ["uploaded", "uploaded", "uploaded", "was there"]
     assert set(faulty.files) == NAMES
     assert len(faulty.received) == len(NAMES) + 1
 
@@ -166,6 +168,41 @@ def test_refusals_say_why(locked: World, faulty: FaultyIndex, fault: object, cod
 def test_an_index_that_keeps_other_bytes_is_found_out(locked: World, faulty: FaultyIndex) -> None:
     faulty.faults = ["other"]
     locked.refused("mirror", "pylock.toml", *ALL, "--to", f"{faulty.url}/up/", code="E-UPLOAD-DIFFERS")
+
+
+@pytest.mark.parametrize("status", [409, 400])
+def test_a_file_that_is_said_to_be_there_and_is_not_is_told(
+    locked: World, faulty: FaultyIndex, status: int
+) -> None:
+    faulty.faults = [(status, "This filename was already taken by a deleted file")]
+    said = locked.refused("mirror", "pylock.toml", *ALL, "--to", f"{faulty.url}/up/", code="E-UPLOAD-EXISTS")
+    assert "already taken by a deleted file" in said
+    (lost,) = NAMES - set(faulty.files)
+    assert lost in said
+
+
+def test_an_index_may_list_files_late(locked: World, faulty: FaultyIndex) -> None:
+    faulty.lag = 2
+    done = locked.run("mirror", "pylock.toml", *ALL, "--to", f"{faulty.url}/up/")
+    assert "warning" not in done.stderr
+    assert set(faulty.files) == NAMES
+
+
+def test_what_is_never_listed_is_unproven(locked: World, faulty: FaultyIndex) -> None:
+    faulty.faults = [200]
+    done = locked.run("mirror", "pylock.toml", *ALL, "--to", f"{faulty.url}/up/", "--json")
+    (lost,) = NAMES - set(faulty.files)
+    assert f"warning: {lost}: the index took it and does not list it yet" in done.stderr
+    rows = json.loads(done.stdout)["published"]["files"]
+    assert {row["filename"]: row["fate"] for row in rows} == {
+        **dict.fromkeys(NAMES, "uploaded"),
+        lost: "unproven",
+    }
+
+
+def test_an_index_without_hashes_proves_nothing(locked: World, faulty: FaultyIndex) -> None:
+    faulty.hashes = False
+    assert fates(locked, f"{faulty.url}/up/") == dict.fromkeys(NAMES, "unproven")
 
 
 def test_an_index_without_hashes_is_never_overwritten(locked: World, faulty: FaultyIndex) -> None:

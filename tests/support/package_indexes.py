@@ -120,7 +120,7 @@ class FaultyIndex:
     """An index that answers as it is told: `faults` are taken one for each upload, None lets one through.
 
     A fault is a status, a status with a text, `cut` (the connection ends in mid-body), `late` (it keeps the file and
-    then says 502), or `other` (it keeps other bytes).
+    then says 502), or `other` (it keeps other bytes). A new file is left out of the next `lag` pages of its project.
     """
 
     faults: list[Any] = field(default_factory=list)
@@ -128,6 +128,8 @@ class FaultyIndex:
     files: dict[str, bytes] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
     hashes: bool = True
+    lag: int = 0
+    unlisted: dict[str, int] = field(default_factory=dict)
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -204,14 +206,21 @@ class FaultyIndex:
         if filename in self.files:
             return False
         self.files[filename] = content + b"!" if changed else content
+        self.unlisted[filename] = self.lag
         return True
+
+    def listed(self, filename: str) -> bool:
+        """Tell whether a page that is asked for now names a file."""
+        self.unlisted[filename] = self.unlisted.get(filename, 0) - 1
+        return self.unlisted[filename] < 0
 
     def page(self, path: str) -> bytes | None:
         found = re.fullmatch(r"/up/simple/([a-z0-9-]+)/", path)
         if found is None:
             return None
         name = found[1].replace("-", "_")
-        files = {file: data for file, data in self.files.items() if file.partition("-")[0].lower() == name}
+        named = {file: data for file, data in self.files.items() if file.partition("-")[0].lower() == name}
+        files = {file: data for file, data in named.items() if self.listed(file)}
         if not files:
             return None
         links = [

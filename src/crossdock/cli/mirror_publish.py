@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crossdock.cli.console import human_size
+from crossdock.cli.mirror_proof import proved
 from crossdock.errors import FetchError
 from crossdock.net.credentials import Credential
 from crossdock.net.pypirc import find_repository, simple_urls
 from crossdock.net.upload import ExistsError, upload
 from crossdock.net.url import Url
-from crossdock.ship.wheelhouse.publish import Fate, plan_uploads
+from crossdock.ship.wheelhouse.publish import Fate, Outcome, plan_uploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from crossdock.cli.mirror_session import MirrorSession
     from crossdock.net.http import Http
@@ -46,19 +47,30 @@ def publish(session: MirrorSession, stock: Stock) -> dict[str, Any]:
     session.tell(
         f"{repository.url}: {words}{' (nothing is, for --dry-run)' if session.options['dry_run'] else ''}"
     )
+    became: dict[str, Outcome] = {}
     if not session.options["dry_run"]:
-        _upload_all(http, repository, stock, todo, session.tell)
-        index.prove(todo)
+        refused = _upload_all(http, repository, stock, todo, session.tell)
+        became = proved(todo, refused, index.listed)
     return {
         "index": repository.url,
         "dry-run": bool(session.options["dry_run"]),
         "bytes": size,
-        "files": [_row(one) for one in planned],
+        "files": [
+            _row(one, str(one.fate) if session.options["dry_run"] else str(_outcome(one, became)))
+            for one in planned
+        ],
     }
 
 
-def _row(one: Planned) -> dict[str, str]:
-    row = {"filename": one.distribution.filename, "sha256": one.distribution.sha256, "fate": str(one.fate)}
+def _outcome(one: Planned, became: Mapping[str, Outcome]) -> Outcome:
+    """Return what became of a file: of those that were not uploaded, the plan says it."""
+    if one.fate is Fate.UPLOAD:
+        return became[one.distribution.path]
+    return Outcome.THERE if one.fate is Fate.SAME else Outcome.SKIPPED
+
+
+def _row(one: Planned, fate: str) -> dict[str, str]:
+    row = {"filename": one.distribution.filename, "sha256": one.distribution.sha256, "fate": fate}
     return {**row, "listed": one.listed} if one.fate is Fate.CONFLICT else row
 
 
@@ -99,18 +111,6 @@ class _Index:
                 return ()
             raise
 
-    def prove(self, uploaded: Sequence[Distribution]) -> None:
-        """Raise `FetchError` (E-UPLOAD-DIFFERS) if the index now has other bytes: some overwrite what was there."""
-        after = plan_uploads(uploaded, self.listed(uploaded))
-        wrong = [one for one in after if one.fate is Fate.CONFLICT]
-        if wrong:
-            raise FetchError(
-                f"the index has other bytes of {len(wrong)} file{'' if len(wrong) == 1 else 's'} than were uploaded",
-                code="E-UPLOAD-DIFFERS",
-                places=[f"{one.distribution.filename}: {one.listed}" for one in wrong[:20]],
-                hint="somebody else uploads there at the same time, or the index rewrites files",
-            )
-
 
 def _refuse_conflicts(planned: Sequence[Planned], repository: Repository, *, on_conflict: str) -> None:
     """Refuse to upload a part of what is wanted, before anything is."""
@@ -134,15 +134,20 @@ def _upload_all(
     stock: Stock,
     todo: Sequence[Distribution],
     tell: Callable[[str], None],
-) -> None:
-    """Upload side by side, wheels before source distributions; the first failure ends it, and what runs is let end."""
+) -> dict[str, ExistsError]:
+    """Upload side by side, wheels before source distributions; the first failure ends it, and what runs is let end.
+
+    Return by path what the index says to have already.
+    """
+    refused: dict[str, ExistsError] = {}
 
     def one_file(one: Distribution) -> None:
         try:
             upload(http, repository.url, stock.upload(one))
-        except ExistsError:
-            # A try that seemed to fail had arrived, or somebody else was faster: the hashes are compared at the end.
-            tell(f"{one.filename}: was there already")
+        except ExistsError as error:
+            # A try that seemed to fail had arrived, or somebody else was faster, or the index means another thing.
+            refused[one.path] = error
+            tell(f"{one.filename}: is there already, the index says")
         else:
             tell(f"{one.filename}: uploaded, {human_size(one.size)}")
 
@@ -156,3 +161,4 @@ def _upload_all(
                 for future in futures:
                     future.cancel()
                 raise
+    return refused

@@ -53,7 +53,7 @@ class Upload:
 
 
 class ExistsError(FetchError):
-    """The index says that it has a file of this name."""
+    """The index seems to say that it has a file of this name: no more than a reason to look."""
 
 
 def upload(http: Http, url: str, what: Upload) -> None:
@@ -99,7 +99,9 @@ def _refuse_redirect(before: Url, after: Url) -> None:
 def _refused(status: int, said: bytes, url: Url, what: Upload) -> FetchError:
     words = _words(said)
     if status == 409 or (status in _TELLING and _EXISTS.search(said)):  # noqa: PLR2004 - Conflict
-        return ExistsError(f"`{url}` has a file called `{what.filename}`", code="E-UPLOAD-EXISTS")
+        return ExistsError(
+            f"`{url}` answers {status}" + (f": {words}" if words else ""), code="E-UPLOAD-EXISTS"
+        )
     return FetchError(
         f"`{url}` refuses `{what.filename}` with {status}" + (f": {words}" if words else ""),
         code=f"E-UPLOAD-{status}",

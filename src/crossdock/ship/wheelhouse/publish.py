@@ -14,12 +14,21 @@ if TYPE_CHECKING:
 
 
 class Fate(StrEnum):
-    """What becomes of a file."""
+    """What is to become of a file."""
 
     UPLOAD = "upload"
     SAME = "same"  # the index has these very bytes
     CONFLICT = "conflict"  # the index has other bytes under this name
     UNKNOWN = "unknown"  # the index has the name and tells no hash to compare
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    UPLOADED = "uploaded"  # and the index lists it with our bytes
+    THERE = "was there"  # with our bytes
+    SKIPPED = "skipped"  # the index has other bytes or tells no hash, and the user wants them left
+    UNPROVEN = "unproven"  # the index took it, and does not list it or tells no hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
