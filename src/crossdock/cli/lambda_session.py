@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.app_session import NO_APP
@@ -14,7 +15,6 @@ from crossdock.errors import ShipError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from crossdock.cli.lambda_size import Sizes
     from crossdock.pipeline.bundle import Bundle, BundleRequest, Shape
@@ -230,9 +230,20 @@ class LambdaSession(PlacesSession):
     @cached_property
     def asked(self) -> tuple[str, ...]:
         """The requirements that the user or the project wrote down, where they are known."""
-        words = self._many("source")
-        named = [] if len(words) == 1 and (self.directory / words[0]).exists() else list(words)
-        return (*named, *self.project.metadata.dependencies)
+        from crossdock.lock.asked import asked_for
+        from crossdock.lock.source import find_source
+
+        source = find_source(
+            self._many("source"), directory=self.directory, files=map(Path, self._many("requirement"))
+        )
+        chosen = {
+            name: [part for value in self._many(option) for part in value.split(",")]
+            or list(getattr(self.project.settings, name))
+            for option, name in (("extra", "extras"), ("group", "groups"))
+        }
+        every = bool(self.options.get("all_extras"))
+        own = asked_for(source, extras=chosen["extras"], groups=chosen["groups"], all_extras=every)
+        return tuple(dict.fromkeys((*own, *self.project.metadata.dependencies)))
 
     @cached_property
     def with_layers(self) -> list[Path]:

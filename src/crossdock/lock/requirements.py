@@ -13,7 +13,7 @@ from crossdock.lock.text import read_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=\s*)?(?P<path>\S.*)")
+_INCLUDE = re.compile(r"(?:-r|--requirement|(?P<bound>-c|--constraint))(?:\s+|=\s*)?(?P<path>\S.*)")
 _HASH = re.compile(r"--hash(?:=|\s+)(?P<algorithm>[a-z0-9]+):(?P<hex>[0-9a-fA-F]+)")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -24,6 +24,15 @@ def included_files(files: Iterable[Path]) -> list[Path]:
     Paths in a file are relative to it, as pip and uv have it; URLs are passed over. Raise `LockError` (E-SOURCE-READ)
     for a pipe or a device: it is read more than once, and may never end.
     """
+    return _included(files, bounds=True)
+
+
+def requirement_files(files: Iterable[Path]) -> list[Path]:
+    """Return what `included_files` does without constraints: those ask for nothing."""
+    return _included(files, bounds=False)
+
+
+def _included(files: Iterable[Path], *, bounds: bool) -> list[Path]:
     found: dict[Path, None] = {}
     waiting = list(files)
     while waiting:
@@ -33,7 +42,7 @@ def included_files(files: Iterable[Path]) -> list[Path]:
         found[path] = None
         for line in _lines(read_text(path)):
             match = _INCLUDE.fullmatch(line)
-            if match and "://" not in match["path"]:
+            if match and "://" not in match["path"] and (bounds or not match["bound"]):
                 # Without its `..`s a path is the same each time a circle comes round to it.
                 waiting.append(Path(os.path.normpath(path.parent / match["path"].strip("'\""))))
     return list(found)

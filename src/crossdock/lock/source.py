@@ -255,17 +255,23 @@ def _dependency_tables(table: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _refuse_stale(lock: Path) -> None:
-    """Refuse a project's lock whose record says that it was made from other inputs.
+def recorded_inputs(lock: Path) -> dict[str, object]:
+    """Return what a lock says it was made from, as `inputs_digest` has it; empty for one of another tool.
 
-    A lock without our record (another tool made it) is taken as it is: whoever put it there meant it. Only the
-    end of the file is read, where our record stands: a large lock takes longer to parse than to install from.
+    Only the end of the file is read, where our record stands: a large lock takes longer to parse than to install from.
     """
     _, found, record = read_tail(lock, _RECORD_BYTES).rpartition("\n[tool.crossdock]\n")
     inputs = parse_toml(record, lock.name).get("inputs", {}) if found else {}
-    if not isinstance(inputs, dict):
-        return
-    changed = [name for name, digest in inputs.items() if _changed(lock.parent, str(name), digest)]
+    return inputs if isinstance(inputs, dict) else {}
+
+
+def _refuse_stale(lock: Path) -> None:
+    """Refuse a project's lock whose record says that it was made from other inputs.
+
+    A lock without our record (another tool made it) is taken as it is: whoever put it there meant it.
+    """
+    inputs = recorded_inputs(lock)
+    changed = [name for name, digest in inputs.items() if _changed(lock.parent, name, digest)]
     if changed:
         raise LockError(
             f"`{lock.name}` is out of date: {', '.join(f'`{name}`' for name in changed)} changed since",

@@ -127,6 +127,24 @@ def test_what_the_project_asks_for_itself_stays_but_for_the_sdk() -> None:
     assert closure(SDK, "boto3", 'urllib3; sys_platform == "win32"').left_out == frozenset(LAMBDA)
 
 
+@pytest.mark.parametrize(
+    "pin", ["boto3==1.2", "boto3===1.2", "boto3[crt]==1.2", "Boto3 @ https://x.test/boto3-1.2.zip"]
+)
+def test_a_version_that_the_user_pins_stays_and_the_note_says_how_it_would_go(pin: str) -> None:
+    found = closure(SDK, pin)
+    assert found.left_out == frozenset()
+    assert (
+        "stays: boto3 1.2, since you pin its version, and the runtime's is another; without the pin it is left out"
+        in found.notes
+    )
+    assert closure(SDK, 'boto3==1.2; sys_platform == "win32"').left_out == frozenset(LAMBDA)
+
+
+@pytest.mark.parametrize("wish", ["boto3>=1.2", "boto3==1.*", "boto3~=1.2", "boto3<2"])
+def test_a_wish_that_several_versions_meet_keeps_nothing(wish: str) -> None:
+    assert closure(SDK, wish).left_out == frozenset(LAMBDA)
+
+
 def test_other_packages_of_the_user_are_asked_like_the_project() -> None:
     requires = {**SDK, "mine": ["boto3>=1.40", "urllib3", 'six; extra == "more"']}
     assert closure(requires, own=("mine",)).left_out == frozenset(LAMBDA) - {"urllib3"}

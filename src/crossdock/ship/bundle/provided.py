@@ -49,8 +49,9 @@ def provided_closure(
     alone. A package stays
 
     - if one that stays needs it: whether the runtime's version would do is not known before the function runs;
-    - if `asked` names it, unless it is boto3 or botocore itself: it was pinned for its own sake. So does one that
+    - if `asked` names it, unless it is boto3 or botocore itself: it is there for its own sake. So does one that
       nothing in the lock needs;
+    - if `asked` pins it to one version, boto3 and botocore too: the runtime's would be another one;
     - if it is one of boto3 and botocore, and the other stays.
 
     `packages` are all that the lock gives the target. `asked` are the requirements of the project itself, as far as
@@ -68,9 +69,15 @@ def provided_closure(
     direct, dependents = _edges(
         {one.name: one.requires for one in packages if one.package}, asked, own, target
     )
-    stays = _stays(found, direct, dependents, versions.keys())
+    pinned = {
+        one.name for one in map(_parse, asked) if one is not None and one.pinned and one.holds(target, ())
+    }
+    stays = _stays(found, direct, pinned, dependents, versions.keys())
     left_out = frozenset(found - stays.keys())
-    notes = [*_left_out_note(left_out, versions, runtime), *_kept_notes(stays, left_out, versions, runtime)]
+    notes = [
+        *_left_out_note(left_out, versions, runtime),
+        *_kept_notes(stays, pinned, left_out, versions, runtime),
+    ]
     return ProvidedClosure(left_out=left_out, notes=tuple(notes))
 
 
@@ -91,6 +98,8 @@ class _Needed:
     name: str
     extras: frozenset[str]
     marker: Marker | None
+    #: Whether one version alone will do.
+    pinned: bool = False
 
     def holds(self, target: Target, extras: Iterable[str]) -> bool:
         """Tell whether the requirement holds on the target with any of the extras, or with none."""
@@ -147,7 +156,11 @@ def _parse(line: str) -> _Needed | None:
     except InvalidRequirement:
         name = _NAME.match(line)
         return None if name is None else _Needed(_normal(name[1]), frozenset(), None)
-    return _Needed(_normal(found.name), frozenset(map(_normal, found.extras)), found.marker)
+    exact = [
+        one for one in found.specifier if one.operator in ("==", "===") and not one.version.endswith("*")
+    ]
+    pinned = bool(found.url or exact)
+    return _Needed(_normal(found.name), frozenset(map(_normal, found.extras)), found.marker, pinned)
 
 
 def _normal(name: str) -> str:
@@ -155,7 +168,11 @@ def _normal(name: str) -> str:
 
 
 def _stays(
-    found: Collection[str], direct: set[str], dependents: Mapping[str, set[str]], names: Collection[str]
+    found: Collection[str],
+    direct: Collection[str],
+    pinned: Collection[str],
+    dependents: Mapping[str, set[str]],
+    names: Collection[str],
 ) -> dict[str, str]:
     """Return what of `found` stays, with the name of the package for whose sake, or nothing if for its own."""
     stays: dict[str, str] = {}
@@ -167,7 +184,9 @@ def _stays(
             if name in SDK:
                 # The other one, if it is shipped: each is made for its own version of the other.
                 needing |= {one for one in SDK if one in names and one not in out}
-            if needing:
+            if name in pinned:
+                stays[name] = ""
+            elif needing:
                 stays[name] = min(needing)
             elif name not in SDK and (name in direct or not dependents[name]):
                 stays[name] = ""
@@ -184,11 +203,17 @@ def _left_out_note(left_out: Collection[str], versions: Mapping[str, str], runti
 
 
 def _kept_notes(
-    stays: Mapping[str, str], left_out: frozenset[str], versions: Mapping[str, str], runtime: str
+    stays: Mapping[str, str],
+    pinned: Collection[str],
+    left_out: frozenset[str],
+    versions: Mapping[str, str],
+    runtime: str,
 ) -> Iterable[str]:
     for name in sorted(stays):
         why = stays[name]
-        if not why:
+        if not why and name in pinned and name in SDK:
+            reason = "you pin its version, and the runtime's is another; without the pin it is left out"
+        elif not why:
             reason = "it is required for its own sake"
         elif (why, name) == ("botocore", "boto3"):
             reason = "botocore stays, and the two fit only together"
