@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -179,6 +180,43 @@ def test_wrong_words_for_an_import(grown: World) -> None:
     grown.refused(
         "mirror", "pylock.toml", *ALL, "-o", "wh", "--since", "x", code="E-WHEELHOUSE-DELTA-OPTION", status=2
     )
+
+
+def odd(world: World, name: str) -> str:
+    """Something that is no file: one hangs whoever opens it, one never ends."""
+    if name == "fifo":
+        os.mkfifo(world.work / "fifo")
+    return name
+
+
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "."])
+def test_what_is_no_file_is_not_waited_for(grown: World, name: str) -> None:
+    path = odd(grown, name)
+    before = contents(grown.work / "far")
+    said = grown.refused(
+        "mirror", "import", path, "-o", "far", code="E-WHEELHOUSE-IMPORT", status=2, timeout=30
+    )
+    assert "no regular file" in said
+    words = ["mirror", "pylock.toml", *ALL, "-o", "wh", "--delta", "x.tar", "--since", path]
+    grown.refused(*words, code="E-WHEELHOUSE-READ", status=2, timeout=30)
+    assert not (grown.work / "x.tar").exists()
+    assert contents(grown.work / "far") == before
+
+
+def test_a_manifest_is_never_read_without_end(grown: World) -> None:
+    with (grown.work / "huge").open("wb") as file:
+        file.truncate(300 << 20)
+    words = ["mirror", "pylock.toml", *ALL, "-o", "wh", "--delta", "x.tar", "--since", "huge"]
+    assert "larger than 256 MiB" in grown.refused(*words, code="E-WHEELHOUSE-READ", status=2)
+
+
+@pytest.mark.parametrize("name", ["pylock.toml", "simple/index.html", "manifest.json"])
+def test_no_fifo_in_a_wheelhouse_is_waited_for(grown: World, name: str) -> None:
+    path = grown.work / "wh" / name
+    path.unlink()
+    os.mkfifo(path)
+    grown.run("mirror", "pylock.toml", *ALL, "-o", "wh", timeout=30)
+    assert path.is_file()
 
 
 # Served

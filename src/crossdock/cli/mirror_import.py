@@ -46,7 +46,12 @@ def _imported(session: MirrorSession, name: str) -> Result:
 
     path = session.directory / name
     if not path.is_file():
-        raise UsageError(f"no such file: `{name}`", code="E-WHEELHOUSE-IMPORT")
+        why = "no regular file" if path.exists() else "no such file"
+        raise UsageError(
+            f"{why}: `{name}`",
+            code="E-WHEELHOUSE-IMPORT",
+            hint="give what `crossdock mirror … --delta FILE.tar` wrote",
+        )
     with turn(session.root):
         # Before anything is unpacked: nothing is written into a directory that is somebody else's.
         old = read_wheelhouse(session.root)

@@ -15,9 +15,10 @@ from crossdock.cli.session import Session
 from crossdock.errors import ShipError, UsageError
 from crossdock.ship.wheelhouse.directory import lock_file, read_wheelhouse, turn, update
 from crossdock.ship.wheelhouse.lockfile import rewritten_lock
-from crossdock.ship.wheelhouse.manifest import MANIFEST, is_lock_name, parse_manifest
+from crossdock.ship.wheelhouse.manifest import LIMIT, MANIFEST, is_lock_name, parse_manifest
 from crossdock.ship.wheelhouse.merged import conflicts, forgotten, merged, pruned
 from crossdock.ship.wheelhouse.model import Manifest, Needed
+from crossdock.ship.wheelhouse.regular import read_regular
 
 if TYPE_CHECKING:
     from crossdock.cli.gathering import Asked
@@ -227,7 +228,7 @@ class MirrorSession(Session):
 
     def _digests(self) -> list[str]:
         return [
-            sha256((self.root / name).read_bytes()).hexdigest()
+            sha256(read_regular(self.root / name, LIMIT)).hexdigest()
             for name in (MANIFEST, lock_file(self.lock_name))
         ]
 
@@ -251,9 +252,9 @@ def _short(old: Manifest, one: Distribution) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes; `UsageError` if it cannot be read."""
+    """Return the bytes of what should be a manifest; `UsageError` if it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_regular(path, LIMIT)
     except OSError as error:
         raise UsageError(
             f"cannot read `{path}`: {error.strerror or error}", code="E-WHEELHOUSE-READ"

@@ -22,6 +22,7 @@ from crossdock.safepath import PathRules
 from crossdock.ship.files import write_stream
 from crossdock.ship.wheelhouse.directory import METADATA, Source, lock_file
 from crossdock.ship.wheelhouse.manifest import LIMIT, MANIFEST, manifest_bytes, parse_manifest
+from crossdock.ship.wheelhouse.regular import open_regular, read_regular
 from crossdock.ship.wheelhouse.sweep import STAGING
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def write_delta(root: Path, manifest: Manifest, since: Manifest, output: Path) -
 
 def _read(root: Path, path: str) -> bytes:
     try:
-        return (root / path).read_bytes()
+        return read_regular(root / path, _LOCK_LIMIT)
     except OSError as error:
         raise _damaged(path) from error
 
@@ -87,7 +88,7 @@ def _verified(root: Path, one: Distribution) -> Iterator[bytes]:
     """Give a file in pieces; what is carried over a gap is hashed once more before it leaves."""
     hasher, size = sha256(), 0
     try:
-        with (root / one.path).open("rb") as file:
+        with open_regular(root / one.path) as file:
             while (chunk := file.read(_CHUNK)) and size + len(chunk) <= one.size:
                 hasher.update(chunk)
                 size += len(chunk)
@@ -117,7 +118,7 @@ def opened_delta(path: Path, root: Path) -> Iterator[Delta]:
         root.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=STAGING, dir=root))
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 yield _unpacked(path.name, file, place)
         finally:
             shutil.rmtree(place, ignore_errors=True)

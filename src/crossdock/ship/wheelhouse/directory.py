@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from crossdock.errors import ShipError
 from crossdock.ship.files import write_file, write_stream
-from crossdock.ship.wheelhouse.manifest import MANIFEST, manifest_bytes, parse_manifest
+from crossdock.ship.wheelhouse.manifest import LIMIT, MANIFEST, manifest_bytes, parse_manifest
 from crossdock.ship.wheelhouse.model import Manifest
 from crossdock.ship.wheelhouse.pages import HTML, JSON, project_html, project_json, root_html, root_json
+from crossdock.ship.wheelhouse.regular import read_regular
 from crossdock.ship.wheelhouse.sweep import MARKER, METADATA, SIMPLE, is_staging, is_temporary_of, unknown
 from crossdock.store.locks import Lock
 
@@ -81,7 +82,7 @@ def read_wheelhouse(root: Path) -> Manifest:
     path = root / MANIFEST
     try:
         if path.is_file():
-            return parse_manifest(path.read_bytes(), filename=str(path))
+            return parse_manifest(read_regular(path, LIMIT), filename=str(path))
         if root.is_dir() and not _is_marked(root) and not _is_empty(root):
             raise ShipError(
                 f"`{root}` is no wheelhouse and not empty",
@@ -239,7 +240,7 @@ def _write_pages(root: Path, new: Manifest, changed: Changed) -> None:
 def _replace(path: Path, content: bytes) -> bool:
     """Write a small file unless it is there already; tell whether it was written."""
     try:
-        if path.read_bytes() == content:
+        if path.stat().st_size == len(content) and read_regular(path, len(content)) == content:
             return False
     except OSError:
         pass
