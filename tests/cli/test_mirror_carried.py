@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -152,6 +153,82 @@ def test_a_damaged_or_hostile_delta_changes_nothing(grown: World, change: Any, e
     done = grown.run("mirror", "import", "delta.tar", "-o", "far", status=1)
     assert "[E-" in done.stderr
     assert contents(grown.work / "far") == before
+
+
+LOCK = """lock-version = "1.0"
+created-by = "evil"
+[[packages]]
+name = "lib"
+version = "1.2"
+"""
+HASH = f'hashes = {{ sha256 = "{"0" * 64}" }}'
+
+
+def with_lock(path: Path, lock: bytes | None, *, told: bool = True) -> None:
+    """Give a delta another lock, and a manifest that names it."""
+    with tarfile.open(path) as tar:
+        table = json.loads(tar.extractfile("manifest.json").read())  # type: ignore[union-attr]
+    table["locks"][""]["sha256"] = hashlib.sha256(lock or b"").hexdigest()
+    if not told:
+        del table["locks"][""]["sha256"]
+    new = {"manifest.json": json.dumps(table).encode(), **({} if lock is None else {"pylock.toml": lock})}
+    rewritten(path, lambda name, content: (name, new.get(name, content)))
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"x = " + b"9" * 10_000,
+        b"lock-version = '1.0'\n",
+        f"{LOCK}wheels = [{{ path = 'files/lib/lib-9-py3-none-any.whl', {HASH} }}]".encode(),
+        f"{LOCK}wheels = [{{ path = '../lib-1.2-py3-none-any.whl', {HASH} }}]".encode(),
+        f"{LOCK}sdist = {{ path = 'files/lib/lib-9.tar.gz', {HASH} }}".encode(),
+        f"{LOCK}archive = {{ path = 'files/lib/lib-9.tar.gz', {HASH} }}".encode(),
+        f"{LOCK}directory = {{ path = '/etc' }}".encode(),
+        f"{LOCK}vcs = {{ type = 'git', url = 'https://git.example.com/x', commit-id = '{'0' * 40}' }}".encode(),
+    ],
+)
+def test_a_delta_with_a_lock_that_is_none_of_the_wheelhouse_changes_nothing(
+    grown: World, lock: bytes
+) -> None:
+    before = contents(grown.work / "far")
+    with_lock(grown.work / "delta.tar", lock)
+    said = grown.refused("mirror", "import", "delta.tar", "-o", "far", code="E-WHEELHOUSE-DELTA")
+    assert "`pylock.toml` in it" in said
+    assert contents(grown.work / "far") == before
+
+
+def test_locks_of_a_delta_are_hashed(grown: World) -> None:
+    path = grown.work / "delta.tar"
+    good = path.read_bytes()
+    rewritten(path, lambda name, content: (name, content + b"\n" if name == "pylock.toml" else content))
+    said = grown.refused("mirror", "import", "delta.tar", "-o", "far", code="E-WHEELHOUSE-DELTA")
+    assert "`pylock.toml` is damaged" in said
+    path.write_bytes(good)
+    with_lock(path, None, told=False)
+    said = grown.refused("mirror", "import", "delta.tar", "-o", "far", code="E-WHEELHOUSE-DELTA")
+    assert "names no sha256 of `pylock.toml`" in said
+
+
+def test_a_lock_that_was_changed_in_the_wheelhouse_is_not_carried_on(grown: World) -> None:
+    lock = grown.work / "wh" / "pylock.other.toml"
+    grown.run("lock", "fancy", *ALL, "-o", "pylock.other.toml")
+    mirror(grown, source="pylock.other.toml")
+    lock.write_text(lock.read_text() + "\n")
+    words = ["mirror", "pylock.toml", *ALL, "-o", "wh", "--delta", "x.tar"]
+    assert "pylock.other.toml" in grown.refused(*words, code="E-WHEELHOUSE-DAMAGED")
+
+
+def test_a_wheelhouse_of_before_tells_the_hashes_of_its_locks(grown: World) -> None:
+    path = grown.work / "wh" / "manifest.json"
+    table = json.loads(path.read_bytes())
+    del table["locks"][""]["sha256"]
+    path.write_text(json.dumps(table))
+    grown.run("mirror", "-o", "wh", "--prune", "--delta", "x.tar", "--since", "far/manifest.json")
+    grown.run("mirror", "import", "x.tar", "-o", "far")
 
 
 @pytest.mark.parametrize("keep", [0, 100, 512, 5000, -1])

@@ -14,6 +14,7 @@ from crossdock.cli.console import human_size
 from crossdock.cli.session import Session
 from crossdock.errors import ShipError, UsageError
 from crossdock.ship.wheelhouse.directory import lock_file, read_wheelhouse, turn, update
+from crossdock.ship.wheelhouse.facts import sound, written
 from crossdock.ship.wheelhouse.lockfile import rewritten_lock
 from crossdock.ship.wheelhouse.manifest import LIMIT, MANIFEST, is_lock_name, parse_manifest
 from crossdock.ship.wheelhouse.merged import conflicts, forgotten, merged, pruned
@@ -118,22 +119,25 @@ class MirrorSession(Session):
         locked = Locked(targets=self.targets, keys=(), read=asked.lock, select=self.select_for)
         means = self.means()
         stock = bring_stock(locked, means, leave_out=lambda _package: False, sdists=self.options["sdists"])
+        known = stock.distributions
         if self.options["ask_index"]:
             from crossdock.cli.index import project_files
 
-            known = with_index_facts(stock.distributions, project_files(self), jobs=means.jobs)
-            held = {at: tuple(known[one.path] for one in held) for at, held in stock.held.items()}
-            stock = replace(stock, distributions=known, held=held)
-        return stock, locked
+            known = with_index_facts(known, project_files(self), jobs=means.jobs)
+        # Before anything of it is written: what pages cannot repeat would be refused when it is read.
+        known = {path: sound(one) for path, one in known.items()}
+        held = {at: tuple(known[one.path] for one in held) for at, held in stock.held.items()}
+        return replace(stock, distributions=known, held=held), locked
 
     def write(self, stock: Stock, locked: Locked) -> Result:
         """Bring the wheelhouse to what it was with the stock in it; `ShipError` where that cannot be."""
+        lock = rewritten_lock(locked.lock, stock.held, locked.selections, base_url=self.base_url)
         needed = Needed(
-            targets=tuple(one.target.name or "" for one in stock.targets),
+            targets=tuple(written(one.target.name or "") for one in stock.targets),
             paths=tuple(sorted(stock.distributions)),
+            sha256=sha256(lock).hexdigest(),
         )
         mine = Manifest(distributions=stock.distributions, locks={self.lock_name: needed})
-        lock = rewritten_lock(locked.lock, stock.held, locked.selections, base_url=self.base_url)
         with turn(self.root):
             old = read_wheelhouse(self.root)
             if not self.options["replace"]:

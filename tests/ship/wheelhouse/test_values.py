@@ -53,7 +53,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     return Manifest(
         distributions=held,
         locks={
-            name: Needed(targets=("linux/arm64",), paths=tuple(sorted(found)))
+            name: Needed(targets=("linux/arm64",), paths=tuple(sorted(found)), sha256=draw(st.just("") | HEX))
             for name, found in locks.items()
         },
     )

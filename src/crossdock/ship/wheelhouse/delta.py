@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from crossdock.errors import ShipError
 from crossdock.safepath import PathRules
 from crossdock.ship.files import write_stream
 from crossdock.ship.wheelhouse.directory import METADATA, Source, lock_file
+from crossdock.ship.wheelhouse.lockfile import lock_problem
 from crossdock.ship.wheelhouse.manifest import LIMIT, MANIFEST, manifest_bytes, parse_manifest
 from crossdock.ship.wheelhouse.regular import open_regular, read_regular
 from crossdock.ship.wheelhouse.sweep import STAGING
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
-    from crossdock.ship.wheelhouse.model import Distribution, Manifest
+    from crossdock.ship.wheelhouse.model import Distribution, Manifest, Needed
 
 _CHUNK = 1 << 20
 #: Wheelhouses of many locks are larger than any one archive: the disk is their limit, and the manifest says each size.
 _LIMITS = Limits(members=4_000_000, name_bytes=1 << 30, total_size=1 << 50, member_size=1 << 44)
 #: A lock of 5,000 packages with 40 wheels each is about 60 MB.
 _LOCK_LIMIT = 128 << 20
+#: A METADATA with a long README in it.
+_METADATA_LIMIT = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +65,13 @@ def write_delta(root: Path, manifest: Manifest, since: Manifest, output: Path) -
     The same bytes wherever it is made. Raise `ShipError` (E-SHIP-WRITE, E-WHEELHOUSE-DAMAGED).
     """
     new = new_since(manifest, since)
+    told, locks = _with_locks(root, manifest)
 
     def write(out: BinaryIO) -> None:
         with TarWriter(out) as tar:
-            tar.add(MANIFEST, manifest_bytes(manifest))
-            for name in sorted(manifest.locks):
-                tar.add(lock_file(name), _read(root, lock_file(name)))
+            tar.add(MANIFEST, manifest_bytes(told))
+            for name in sorted(locks):
+                tar.add(name, locks[name])
             for one in new:
                 tar.add_chunks(one.path, _verified(root, one), size=one.size)
                 if one.metadata:
@@ -75,6 +79,18 @@ def write_delta(root: Path, manifest: Manifest, since: Manifest, output: Path) -
 
     write_stream(output, write)
     return [one.path for one in new]
+
+
+def _with_locks(root: Path, manifest: Manifest) -> tuple[Manifest, dict[str, bytes]]:
+    """Return the manifest with the hash of each lock, which one of before may lack, and the locks by file name."""
+    locks = {name: _read(root, lock_file(name)) for name in manifest.locks}
+    needed = {}
+    for name, lock in manifest.locks.items():
+        found = sha256(locks[name]).hexdigest()
+        if lock.sha256 not in {"", found}:
+            raise _damaged(lock_file(name))
+        needed[name] = replace(lock, sha256=found)
+    return replace(manifest, locks=needed), {lock_file(name): locks[name] for name in locks}
 
 
 def _read(root: Path, path: str) -> bytes:
@@ -138,33 +154,45 @@ def _unpacked(name: str, file: BinaryIO, place: Path) -> Delta:
         raise _refused(name, f"it does not begin with `{MANIFEST}`")
     manifest = parse_manifest(tar.read(), filename=f"{name}: {MANIFEST}")
     by_metadata = {f"{path}{METADATA}": one for path, one in manifest.distributions.items() if one.metadata}
-    lock_files = {lock_file(one) for one in manifest.locks}
+    lock_files = {lock_file(one): needed for one, needed in manifest.locks.items()}
     locks: dict[str, bytes] = {}
     staged: dict[str, Path] = {}
     for member in members:
         path = str(member.name)
         if path in staged or path in locks:
             raise _refused(name, f"`{path}` is in it twice")
+        # A number for a name: nothing of the archive decides where a byte goes.
+        number = place / str(len(staged))
         if path in lock_files and member.size <= _LOCK_LIMIT:
-            locks[path] = tar.read()
+            locks[path] = _checked_lock(name, path, tar.read(), lock_files[path], manifest)
         elif path in manifest.distributions:
             one = manifest.distributions[path]
-            staged[path] = _stage(name, tar, path, place, (one.sha256, one.size))
-        elif path in by_metadata:
-            staged[path] = _stage(name, tar, path, place, (by_metadata[path].metadata, member.size))
+            staged[path] = _stage(name, tar, path, number, (one.sha256, one.size))
+        elif path in by_metadata and member.size <= _METADATA_LIMIT:
+            staged[path] = _stage(name, tar, path, number, (by_metadata[path].metadata, member.size))
         else:
             raise _refused(name, f"it has `{path[:200]}`, which its manifest does not name")
-    lacking = sorted(lock_files - locks.keys())
+    lacking = sorted(lock_files.keys() - locks.keys())
     if lacking:
         raise _refused(name, f"it lacks `{lacking[0]}`")
     sources = {path: _source(path, staged) for path in staged if path in manifest.distributions}
     return Delta(manifest=manifest, locks=locks, sources=sources)
 
 
-def _stage(name: str, tar: TarReader, path: str, place: Path, expected: tuple[str, int]) -> Path:
-    """Write a member below `place` and return where; refuse one that is not what the manifest says."""
-    # A number for a name: nothing of the archive decides where a byte goes.
-    staged = place / str(sum(1 for _ in place.iterdir()))
+def _checked_lock(name: str, path: str, content: bytes, needed: Needed, manifest: Manifest) -> bytes:
+    """Return a lock that is what the manifest says; refuse one that is not, or that is none of this wheelhouse."""
+    if not needed.sha256:
+        raise _refused(name, f"its manifest names no sha256 of `{path}`")
+    if sha256(content).hexdigest() != needed.sha256:
+        raise _refused(name, f"`{path}` is damaged: its bytes are not those that the manifest names")
+    why = lock_problem(content, manifest)
+    if why:
+        raise _refused(name, f"`{path}` in it {why}")
+    return content
+
+
+def _stage(name: str, tar: TarReader, path: str, staged: Path, expected: tuple[str, int]) -> Path:
+    """Write a member to `staged` and return that; refuse one that is not what the manifest says."""
     hasher, size = sha256(), 0
     with staged.open("wb") as out:
         for chunk in tar.chunks():

@@ -142,11 +142,14 @@ def update(
     E-WHEELHOUSE-DAMAGED): then the old state is whole.
     """
     changed = Changed(files=[], removed=[])
+    # All of them before the first write: whatever is wrong with one shows now.
+    pages = _pages(new)
     if not _is_marked(root):
         write_file(root / MARKER, _MARKED)
     for path, one in sorted(new.distributions.items()):
         _put(root, one, old.distributions.get(path), sources.get(path), changed)
-    _write_pages(root, new, changed)
+    for name, content in pages.items():
+        changed.pages += _replace(root / name, content)
     for name, content in sorted(locks.items()):
         changed.pages += _replace(root / name, content)
     gone = [lock_file(name) for name in old.locks if name not in new.locks]
@@ -154,7 +157,7 @@ def update(
     _remove(root, (root / name for name in gone), changed)
     _remove(root, _dropped(root, old, new), changed)
     if sweep:
-        _remove(root, unknown(root, _named(new)), changed)
+        _remove(root, unknown(root, _named(new, pages)), changed)
     return changed
 
 
@@ -227,14 +230,16 @@ def by_project(manifest: Manifest) -> dict[str, list[Distribution]]:
     return found
 
 
-def _write_pages(root: Path, new: Manifest, changed: Changed) -> None:
+def _pages(new: Manifest) -> dict[str, bytes]:
+    """Return the pages by their paths, in the order in which they are written: a project's before the root names it."""
+    pages: dict[str, bytes] = {}
     projects = by_project(new)
     for name, files in sorted(projects.items()):
-        place = root / SIMPLE / name
-        changed.pages += _replace(place / HTML, project_html(name, files))
-        changed.pages += _replace(place / JSON, project_json(name, files))
-    changed.pages += _replace(root / SIMPLE / HTML, root_html(projects))
-    changed.pages += _replace(root / SIMPLE / JSON, root_json(projects))
+        pages[f"{SIMPLE}/{name}/{HTML}"] = project_html(name, files)
+        pages[f"{SIMPLE}/{name}/{JSON}"] = project_json(name, files)
+    pages[f"{SIMPLE}/{HTML}"] = root_html(projects)
+    pages[f"{SIMPLE}/{JSON}"] = root_json(projects)
+    return pages
 
 
 def _replace(path: Path, content: bytes) -> bool:
@@ -260,9 +265,8 @@ def _dropped(root: Path, old: Manifest, new: Manifest) -> Iterator[Path]:
             yield root / f"{path}{METADATA}"
 
 
-def _named(new: Manifest) -> set[str]:
+def _named(new: Manifest, pages: Iterable[str]) -> set[str]:
     """Return the paths of all that a manifest stands for."""
-    pages = {f"{SIMPLE}/{name}/{page}" for name in by_project(new) for page in (HTML, JSON)}
     metadata = {f"{path}{METADATA}" for path, one in new.distributions.items() if one.metadata}
     return {*new.distributions, *metadata, *pages}
 

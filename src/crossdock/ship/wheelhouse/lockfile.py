@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from crossdock.errors import CrossdockError
 from crossdock.lock.emit import lock_text
+from crossdock.lock.pylock import read_lock
 from crossdock.target.markers import environment
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from crossdock.lock.model import Lock, LockedPackage
     from crossdock.lock.select import Selection
-    from crossdock.ship.wheelhouse.model import Distribution
+    from crossdock.ship.wheelhouse.model import Distribution, Manifest
     from crossdock.target.model import Target
 
 
@@ -64,6 +66,25 @@ def environment_marker(target: Target) -> str:
     values = environment(target)
     known = [(name, values[name]) for name in _TELLING if values.get(name)]
     return " and ".join(f"{name} == '{value}'" for name, value in known)
+
+
+def lock_problem(content: bytes, manifest: Manifest) -> str:
+    """Return what is wrong with a lock from elsewhere for the wheelhouse of `manifest`, empty where nothing is.
+
+    It names wheels and source distributions alone, and each path is a file of the wheelhouse with its hash.
+    """
+    try:
+        lock = read_lock(content)
+    except (CrossdockError, ValueError) as error:  # the latter: numbers that are too long for an int
+        return f"is no lock: {error.message if isinstance(error, CrossdockError) else error}"
+    for package in lock.packages:
+        if package.archive or package.directory or package.vcs:
+            return f"names something else than files of the wheelhouse for `{package.name}`"
+        for file in (*package.wheels, *([package.sdist] if package.sdist else [])):
+            held = manifest.distributions.get(file.path or "")
+            if file.path and (held is None or str(file.digest) != f"sha256:{held.sha256}"):
+                return f"names `{file.path[:100]}`, which the wheelhouse has not, or not with that hash"
+    return ""
 
 
 def _package(package: LockedPackage, held: Sequence[Distribution], base_url: str | None) -> dict[str, Any]:

@@ -45,10 +45,14 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """What one lock needs: the names of its targets, and the paths of its distributions, sorted."""
+    """What one lock needs: the names of its targets, and the paths of its distributions, sorted.
+
+    `sha256` is that of its file in the wheelhouse, in hex; empty in a wheelhouse that was written before it was told.
+    """
 
     targets: tuple[str, ...]
     paths: tuple[str, ...]
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
