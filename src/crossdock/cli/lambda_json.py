@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossdock.pipeline.bundle import Bundle
-    from crossdock.ship.bundle.prune import Removed
+    from crossdock.ship.bundle.prune_judge import Removed
     from crossdock.ship.bundle.receipt import ZipReceipt
 
 

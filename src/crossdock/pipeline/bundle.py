@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossdock.pipeline.raw_wheels import Wheels
     from crossdock.ship.bundle.model import BundledPackage
     from crossdock.ship.bundle.places import Place
-    from crossdock.ship.bundle.prune import Removed
+    from crossdock.ship.bundle.prune_judge import Removed
     from crossdock.ship.bytecode import Interpreter
     from crossdock.store import Store
     from crossdock.target.model import Python, Target

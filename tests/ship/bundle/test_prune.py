@@ -13,7 +13,8 @@ from crossdock.errors import ShipError, StoreError, UsageError
 from crossdock.oci.blob import FileSource
 from crossdock.ship.bundle.layout import together, zip_files
 from crossdock.ship.bundle.model import BundledPackage, BundleFile
-from crossdock.ship.bundle.prune import RULES, Pruned, possible, prune, rules_named
+from crossdock.ship.bundle.prune import Pruned, possible, prune
+from crossdock.ship.bundle.prune_rules import RULES, rules_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +162,14 @@ IMPORTS = {
     "import importlib\nimportlib.import_module('.tests', __name__)": True,
     'import importlib\nimportlib.import_module(f"{__name__}.tests")': True,
     "__import__('demo.tests')": True,
+    # By name: whoever gets the string imports it.
+    "SUITES = ['demo.tests']": True,
+    "SETTINGS = {'backend': \"demo.tests.util.Backend\"}": True,
+    "run = load('demo.tests.util:main')": True,
     # No imports of it, though they speak of tests.
+    "SUITES = ['other.tests', 'tests', 'demo.testsuite', 'demo. tests']": False,
+    "about = 'see demo.tests.util for more'": False,
+    "# SUITES = ['demo.tests']": False,
     "from demo.testing import tests_done": False,
     "import demo.testing": False,
     "import tests": False,
@@ -185,7 +193,7 @@ def test_a_package_that_imports_its_tests_keeps_them(tmp_path: Path, source: str
     }
     pruned = prune([made(tmp_path, files)], ["tests"])
     assert ("demo/tests/util.py" in left(pruned)) == stays
-    notes = ["tests: `demo/tests` stays, since `demo/__init__.py` imports it"] if stays else []
+    notes = ["tests: `demo/tests` stays, since `demo/__init__.py` imports or names it"] if stays else []
     assert pruned.notes == notes
 
 
@@ -208,8 +216,8 @@ def test_only_the_directory_that_is_imported_stays_and_what_that_one_imports(tmp
     pruned = prune([made(tmp_path, files)], ["tests"])
     assert [one.path for one in pruned.removed] == ["demo/d/tests/test_d.py"]
     assert pruned.notes == [
-        "tests: `demo/b/tests` stays, since `demo/a/__init__.py` imports it",
-        "tests: `demo/c/tests` stays, since `demo/b/tests/util.py` imports it",
+        "tests: `demo/b/tests` stays, since `demo/a/__init__.py` imports or names it",
+        "tests: `demo/c/tests` stays, since `demo/b/tests/util.py` imports or names it",
     ]
 
 
@@ -364,7 +372,7 @@ def test_data_among_tests_that_a_module_names_stays(tmp_path: Path) -> None:
         tmp_path,
         {
             "bbb/core.py": "from importlib.resources import files\n"
-            "SCHEMA = files('bbb').joinpath('test', 'schema.json').read_text()\n",
+            "SCHEMA = files('bbb').joinpath(kind, 'schema.json').read_text()\n",
             "bbb/test/test_core.py": "import bbb\n",
             "bbb/test/schema.json": "{}",
             "bbb/test/other.json": "{}",
@@ -375,3 +383,46 @@ def test_data_among_tests_that_a_module_names_stays(tmp_path: Path) -> None:
     assert {"bbb/core.py", "bbb/test/schema.json"} <= left(pruned)
     assert not {"bbb/test/other.json", "bbb/test/test_core.py"} & left(pruned)
     assert any("bbb/test/schema.json" in note for note in pruned.notes)
+
+
+HERE = "import os\nHERE = os.path.dirname(__file__)\n"
+#: What a module says, and which data of the package it then may read.
+COMPOSED = {
+    "text = open(os.path.join(HERE, 'data', name)).read()": {"demo/data/a.c", "demo/tests/data/b.csv"},
+    'text = (files("demo") / "data" / name).read_text()': {"demo/data/a.c", "demo/tests/data/b.csv"},
+    "text = open(f'{HERE}/data/{name}').read()": {"demo/data/a.c", "demo/tests/data/b.csv"},
+    "text = open(os.path.join(HERE, 'tests', name)).read()": {"demo/tests/data/b.csv", "demo/tests/c.txt"},
+    "found = glob(os.path.join(HERE, '*.txt'))": {"demo/tests/c.txt"},
+    "found = glob('**/*.txt', recursive=True)": {"demo/tests/c.txt"},
+    "text = open(name + '.txt').read()": {"demo/tests/c.txt"},
+    "text = open(f'{name}.txt').read()": {"demo/tests/c.txt"},
+    "text = open('%s.txt' % name).read()": {"demo/tests/c.txt"},
+    "found = name.endswith(('.pyi', '.h'))": {"demo/a.pyi", "demo/include/a.h"},
+    "found = glob('*.pyi')": {"demo/a.pyi"},
+    # The package's own name, a directory of modules and one for compilers are everywhere.
+    "names = ['demo', 'sub', 'include', 'lib', 'x.csv', 'data.', 'a data set', '.', '/']": set(),
+    "import data, tests": set(),
+}
+
+
+@pytest.mark.parametrize(("source", "kept"), COMPOSED.items(), ids=range(len(COMPOSED)))
+def test_what_a_computed_path_may_lead_to_stays(tmp_path: Path, source: str, kept: set[str]) -> None:
+    files: dict[str, bytes | str] = {
+        "demo/__init__.py": f"{HERE}{source}\n",
+        "demo/a.pyi": "",
+        "demo/data/a.c": "int x;",
+        "demo/include/a.h": "int x;",
+        "demo/lib/a.a": b"!<arch>\n",
+        "demo/sub/__init__.py": "",
+        "demo/sub/fast.pyx": "",
+        "demo/tests/test_a.py": "DATA = 'data', '.csv'\n",
+        "demo/tests/data/b.csv": "1",
+        "demo/tests/c.txt": "",
+        "demo/tests/ext.cpython-311-aarch64-linux-gnu.so": b"\x7fELF not really",
+    }
+    # Another package's strings say nothing of this one's files.
+    other = made(tmp_path, {"other.py": "X = 'data', '.txt', '.pyi', 'tests'\n"}, "other")
+    pruned = prune([made(tmp_path, files), other], ["all"])
+    assert left(pruned) & (files.keys() - {"demo/__init__.py", "demo/sub/__init__.py"}) == kept
+    assert bool(pruned.notes) == bool(kept)
+    assert all("demo keeps" in note and "which" in note for note in pruned.notes)

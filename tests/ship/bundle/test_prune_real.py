@@ -115,8 +115,8 @@ def test_real_packages_import_and_work_after_every_rule(tmp_path: Path) -> None:
 def test_what_is_saved_on_real_packages(tmp_path: Path, machine: str) -> None:
     packages = wheels(tmp_path, machine)
     found = {one.rule: one for one in possible(packages)}
-    assert found["tests"].size > 30_000_000
-    assert found["headers"].size > 2_000_000
+    assert found["tests"].size > 25_000_000
+    assert found["headers"].size > 1_500_000
     assert found["stubs"].size > 1_000_000
     assert found["static"].files >= 2
     taken = prune(packages, ["all"]).removed

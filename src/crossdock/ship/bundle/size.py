@@ -9,7 +9,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crossdock.ship.bundle.prune import RULES, Removed, Saving, possible, test_directories
+from crossdock.ship.bundle.prune import Saving, possible
+from crossdock.ship.bundle.prune_judge import Removed, test_directories
+from crossdock.ship.bundle.prune_rules import RULES
 from crossdock.ship.bundle.prune_sources import inner_path, is_metadata
 from crossdock.ship.report.words import plain
 
