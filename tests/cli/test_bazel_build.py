@@ -1,0 +1,161 @@
+"""What `crossdock bazel` writes, built by Bazel itself: for several platforms at once, without a network."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.bazel_world import NAMES, TARGETS, lock_project, write_workspace
+from tests.cli.images import Contents, base_layout
+from tests.cli.world import MACHINES, make_world
+from tests.support.bazel import Bazel, require_bazel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.world import World
+
+OUT = "third_party/py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A project that is locked, its wheels in `dist`, and the files for Bazel in `work`."""
+
+    world: World
+    place: Path
+
+    def workspace(self, mode: str) -> Path:
+        """Return a workspace of its own with the generated files."""
+        root = self.place / mode
+        write_workspace(root, mode)
+        shutil.copytree(self.world.work / OUT, root / OUT)
+        return root
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    require_bazel()
+    root = tmp_path_factory.mktemp("bazel")
+    world = make_world(root / "world")
+    with world.index:
+        lock_project(world)
+        (world.work / "WORKSPACE").write_text("")
+        world.run("bazel", ".", *TARGETS, "--distdir", root / "dist", "--workspace")
+        (root / "bzlmod").mkdir()
+        (root / "workspace").mkdir()
+        yield Site(world=world, place=root)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What one build of the index made, by platform: the layers by their digests, the paths of the runfiles."""
+
+    workspace: Path
+    bazel: Bazel
+    said: str
+    layers: dict[str, dict[str, bytes]]
+    runfiles: dict[str, list[str]]
+
+
+def build(site: Site, mode: str) -> Built:
+    workspace = site.workspace(mode)
+    bazel = Bazel(place=site.place, mode=mode)
+    done = bazel.run(workspace, "build", f"--distdir={site.place / 'dist'}", "//app:index", "//app:ran")
+    out = workspace / "bazel-bin" / "app"
+    assert (out / "ran.txt").read_text() == "the application ran\n"
+    layers, runfiles = {}, {}
+    for name in NAMES:
+        files = list((out / "index" / name).glob("*.tar.gz"))
+        layers[name] = {hashlib.sha256(path.read_bytes()).hexdigest(): path.read_bytes() for path in files}
+        runfiles[name] = (out / "index" / name / "runfiles.txt").read_text().splitlines()
+    return Built(workspace=workspace, bazel=bazel, said=done.stderr, layers=layers, runfiles=runfiles)
+
+
+@pytest.fixture(scope="module")
+def built(site: Site) -> Built:
+    return build(site, "bzlmod")
+
+
+def test_one_build_gives_each_platform_its_own_binaries(built: Built) -> None:
+    machines = {"linux_amd64": "x86_64", "linux_arm64": "aarch64", "musllinux_1_2_aarch64": "aarch64"}
+    suffixes = {"linux_amd64": "x86_64-linux-gnu.so", "linux_arm64": "aarch64-linux-gnu.so"}
+    for name, machine in machines.items():
+        suffix = suffixes.get(name, "aarch64-linux-musl.so")
+        own = [path for path in built.runfiles[name] if path.endswith(".so")]
+        assert [path.endswith(suffix) for path in own] == [True]
+        found = {}
+        for content in built.layers[name].values():
+            with tarfile.open(fileobj=io.BytesIO(gzip.decompress(content))) as archive:
+                for member in archive:
+                    if member.name.endswith(".so"):
+                        found[member.name] = archive.extractfile(member).read()[18]  # type: ignore[union-attr]
+        assert [path.endswith(suffix) for path in found] == [True]
+        assert list(found.values()) == [MACHINES[machine]]
+
+
+def test_layers_are_those_of_the_command_line(site: Site, built: Built) -> None:
+    base_layout().write(site.place / "base")
+    words: list[str | Path] = ["--base", site.place / "base", "--app", "none", "-o", "layout"]
+    site.world.run("image", ".", *TARGETS[:4], "--python", "3.12", *words)
+    contents = Contents.of_layout(site.world.work / "layout")
+    for name, platform in (("linux_amd64", "linux/amd64"), ("linux_arm64", "linux/arm64/v8")):
+        wheels = {digest for kind, digest in contents.layers(platform) if kind == "wheels"}
+        assert len(wheels) > 3
+        assert wheels <= {f"sha256:{digest}" for digest in built.layers[name]}
+        # Beside them the environment and the application, and nothing else.
+        assert len(built.layers[name]) == len(wheels) + 2
+
+
+def test_the_module_lock_says_nothing_of_it(built: Built) -> None:
+    assert "crossdock" not in (built.workspace / "MODULE.bazel.lock").read_text()
+
+
+def test_workspace_gives_the_same_bytes(site: Site, built: Built) -> None:
+    other = build(site, "workspace")
+    assert {name: sorted(layers) for name, layers in other.layers.items()} == {
+        name: sorted(layers) for name, layers in built.layers.items()
+    }
+
+
+def test_a_platform_that_is_not_locked_is_told(site: Site, built: Built) -> None:
+    words = ["build", f"--distdir={site.place / 'dist'}", "--platforms=//platforms:s390x", "@pypi//web"]
+    said = built.bazel.run(built.workspace, *words, status=1).stderr
+    assert (
+        "web: not locked for this platform; locked for: linux_amd64, linux_arm64, musllinux_1_2_aarch64"
+        in said
+    )
+
+
+def test_a_wheel_with_other_bytes_is_refused_and_only_what_is_needed_is_fetched(
+    site: Site, built: Built
+) -> None:
+    workspace = site.place / "wrong"
+    workspace.mkdir()
+    write_workspace(workspace, "bzlmod")
+    shutil.copytree(site.world.work / OUT, workspace / OUT)
+    lock = json.loads((workspace / OUT / "lock.json").read_text())
+    right = next(one["sha256"] for one in lock["wheels"].values() if one["package"] == "fastlib")
+    wrong = hashlib.sha256(b"something else").hexdigest()
+    text = (workspace / OUT / "lock.json").read_text().replace(right, wrong)
+    (workspace / OUT / "lock.json").write_text(text)
+    site.world.index.requests.clear()
+    words = ["build", "--platforms=//third_party/py/platforms:linux_arm64", "@pypi//fastlib", "@pypi//numlib"]
+    said = built.bazel.run(
+        workspace, *words, "--keep_going", "--repository_cache=", network=True, status=1
+    ).stderr
+    assert wrong in said
+    assert right in said
+    fetched = set(site.world.fetched())
+    assert {name for name in fetched if name.startswith("numlib")} == {
+        "numlib-1.0-cp312-cp312-manylinux2014_aarch64.whl"
+    }
+    assert not any(name.startswith(("large", "web")) for name in fetched)
