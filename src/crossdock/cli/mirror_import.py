@@ -42,7 +42,7 @@ def import_command(session: MirrorSession, files: Sequence[str]) -> int:
 
 
 def _imported(session: MirrorSession, name: str) -> Result:
-    from crossdock.cli.mirror_session import Result, refuse_conflicts
+    from crossdock.cli.mirror_session import Result
 
     path = session.directory / name
     if not path.is_file():
@@ -57,8 +57,7 @@ def _imported(session: MirrorSession, name: str) -> Result:
         old = read_wheelhouse(session.root)
         with opened_delta(path, session.root) as delta:
             refuse_lacking(delta, old, path.name)
-            if not session.options["replace"]:
-                refuse_conflicts(old, delta.manifest)
+            session.compare(old, delta.manifest)
             new = session.pruned(forgotten(merged(old, delta.manifest), session.forget(old)))
             changed = update(
                 session.root, old, new, delta.sources, delta.locks, sweep=session.options["prune"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossdock.cli.console import human_size
+from crossdock.cli.mirror_locks import origin_of, refuse_other_origins, warn_of_dropped_targets
 from crossdock.cli.session import Session
 from crossdock.errors import ShipError, UsageError
 from crossdock.ship.wheelhouse.directory import lock_file, read_wheelhouse, turn, update
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 #: The kind of facts that tell what a directory held when it was last mirrored into.
 _FACT = "mirror"
-_FORM = 2
+_FORM = 3
 #: Names of files that say nothing of whose lock it is.
 _NAMELESS = frozenset({"pylock", "uv", "requirements", "pyproject"})
 
@@ -71,13 +72,29 @@ class MirrorSession(Session):
                     hint="letters, digits, `-` and `_`, no dot (PEP 751)",
                 )
             return asked
-        words = self._many("source")
-        named = Path(words[0]) if len(words) == 1 else Path()
+        named = self._named_source
         if named.is_file() and named.name not in ("pyproject.toml", "uv.lock"):
             stem = re.sub(r"\.(?:toml|txt|in|py)$", "", named.name).removeprefix("pylock.")
             return "" if stem in _NAMELESS else re.sub(r"[^A-Za-z0-9_-]+", "-", stem)[:100]
-        name = self.project.metadata.name if not words or named.exists() else ""
-        return re.sub(r"[^A-Za-z0-9_-]+", "-", name or "")[:100]
+        return re.sub(r"[^A-Za-z0-9_-]+", "-", self._project_name or "")[:100]
+
+    @property
+    def _named_source(self) -> Path:
+        words = self._many("source")
+        return Path(words[0]) if len(words) == 1 else Path()
+
+    @property
+    def _project_name(self) -> str | None:
+        """The project that SOURCE is or lies in, None where it has no name or SOURCE is none of its files."""
+        is_ours = not self._many("source") or self._named_source.exists()
+        return self.project.metadata.name if is_ours else None
+
+    @cached_property
+    def lock_origin(self) -> str:
+        """Whose lock it is: another's of the same name is not replaced in silence."""
+        words = (*self._many("source"), *self._many("requirement"))
+        named = self.options["name"] is not None
+        return origin_of(self._project_name, self.directory, words, named=named)
 
     @property
     def base_url(self) -> str | None:
@@ -136,12 +153,12 @@ class MirrorSession(Session):
             targets=tuple(written(one.target.name or "") for one in stock.targets),
             paths=tuple(sorted(stock.distributions)),
             sha256=sha256(lock).hexdigest(),
+            origin=self.lock_origin,
         )
         mine = Manifest(distributions=stock.distributions, locks={self.lock_name: needed})
         with turn(self.root):
             old = read_wheelhouse(self.root)
-            if not self.options["replace"]:
-                refuse_conflicts(old, mine)
+            self.compare(old, mine)
             new = self.pruned(forgotten(merged(old, mine), self.forget(old)))
             changed = update(
                 self.root,
@@ -152,6 +169,13 @@ class MirrorSession(Session):
                 sweep=self.options["prune"],
             )
         return Result(manifest=new, changed=changed)
+
+    def compare(self, old: Manifest, new: Manifest) -> None:
+        """Refuse what would be replaced, unless that is asked for, and warn of what is dropped."""
+        if not self.options["replace"]:
+            refuse_other_origins(old, new)
+            refuse_conflicts(old, new)
+        warn_of_dropped_targets(old, new)
 
     def pruned(self, manifest: Manifest) -> Manifest:
         """Return the manifest without what no lock needs, if that is asked for."""
@@ -206,7 +230,7 @@ class MirrorSession(Session):
         if not keys or self.options["ask_index"]:
             return None
         said = [self.options[name] for name in ("sdists", "base_url", "prune", "forget")]
-        words = [_FORM, keys, said, self.lock_name, sorted(self.accepted)]
+        words = [_FORM, keys, said, self.lock_name, self.lock_origin, sorted(self.accepted)]
         return sha256(json.dumps(words).encode()).hexdigest()
 
     def unchanged(self, key: str | None) -> Result | None:

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from crossdock.net.pages import parse_page
 from crossdock.ship.wheelhouse.delta import new_since
 from crossdock.ship.wheelhouse.manifest import manifest_bytes, parse_manifest
-from crossdock.ship.wheelhouse.merged import conflicts, forgotten, merged, pruned
+from crossdock.ship.wheelhouse.merged import (
+    conflicts,
+    dropped_targets,
+    forgotten,
+    merged,
+    other_origins,
+    pruned,
+)
 from crossdock.ship.wheelhouse.model import Distribution, Manifest, Needed
 from crossdock.ship.wheelhouse.pages import in_order, project_html, project_json, root_html, root_json
 
@@ -147,3 +154,14 @@ def test_what_an_index_said_stays_known(one: Distribution, reason: str) -> None:
     manifest = merged(Manifest(distributions={one.path: told}), Manifest(distributions={one.path: silent}))
     assert manifest.distributions[one.path].yanked == reason
     assert manifest.distributions[one.path].upload_time == told.upload_time
+
+
+@given(manifests(), manifests())
+def test_what_a_lock_loses(old: Manifest, new: Manifest) -> None:
+    assert not other_origins(old, old)
+    assert not dropped_targets(old, old)
+    for name in other_origins(old, new):
+        assert "" != old.locks[name].origin != new.locks[name].origin
+    none = replace(old, locks={name: replace(lock, targets=()) for name, lock in old.locks.items()})
+    assert dropped_targets(old, none) == dict.fromkeys(old.locks, ("linux/arm64",))
+    assert not dropped_targets(none, old)

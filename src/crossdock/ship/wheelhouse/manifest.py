@@ -95,7 +95,8 @@ def is_distribution_name(filename: str) -> bool:
 
 def _lock_row(lock: Needed) -> dict[str, Any]:
     row: dict[str, Any] = {"targets": sorted(lock.targets), "files": sorted(lock.paths)}
-    return {**row, "sha256": lock.sha256} if lock.sha256 else row
+    said = {"sha256": lock.sha256, "origin": lock.origin}
+    return row | {key: value for key, value in said.items() if value}
 
 
 def _row(one: Distribution) -> dict[str, Any]:
@@ -173,7 +174,8 @@ def _needed(name: str, value: object, distributions: Mapping[str, Distribution],
     sha256 = _optional(value, "sha256", filename)
     if sha256 and not _SHA256.fullmatch(sha256):
         raise _refused(filename, f"the lock `{name}` has no sha256")
-    return Needed(targets=tuple(targets), paths=tuple(files), sha256=sha256)
+    origin = _optional(value, "origin", filename)
+    return Needed(targets=tuple(targets), paths=tuple(files), sha256=sha256, origin=origin)
 
 
 def _is_project(name: str) -> bool:

@@ -43,6 +43,25 @@ def conflicts(old: Manifest, new: Manifest) -> list[Distribution]:
     ]
 
 
+def other_origins(old: Manifest, new: Manifest) -> list[str]:
+    """Return the names of the locks of `new` that `old` holds from elsewhere; one of before does not say from where."""
+    return [
+        name
+        for name, lock in sorted(new.locks.items())
+        if name in old.locks and old.locks[name].origin not in {"", lock.origin}
+    ]
+
+
+def dropped_targets(old: Manifest, new: Manifest) -> dict[str, tuple[str, ...]]:
+    """Return the targets that locks of `new` were for in `old`, and no longer are, by the lock's name."""
+    dropped = {
+        name: tuple(target for target in old.locks[name].targets if target not in lock.targets)
+        for name, lock in sorted(new.locks.items())
+        if name in old.locks
+    }
+    return {name: targets for name, targets in dropped.items() if targets}
+
+
 def forgotten(manifest: Manifest, names: Iterable[str]) -> Manifest:
     """Return the manifest without some locks; their files stay until they are pruned."""
     left_out = set(names)

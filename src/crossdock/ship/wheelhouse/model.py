@@ -47,12 +47,14 @@ class Distribution:
 class Needed:
     """What one lock needs: the names of its targets, and the paths of its distributions, sorted.
 
-    `sha256` is that of its file in the wheelhouse, in hex; empty in a wheelhouse that was written before it was told.
+    `sha256` is that of its file in the wheelhouse, in hex. `origin` says whose lock it is, the same after each update.
+    Either is empty in a wheelhouse that was written before it was told.
     """
 
     targets: tuple[str, ...]
     paths: tuple[str, ...]
     sha256: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
