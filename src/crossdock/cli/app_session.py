@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from crossdock.cli.session import Session
 from crossdock.errors import UsageError
 from crossdock.project import read_project
+from pathlib import Path
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crossdock.cli.gathering import Asked
     from crossdock.lock.model import LockedPackage
     from crossdock.pipeline.building import BuiltFile
@@ -82,6 +81,24 @@ class AppSession(Session):
             return self.project
         directory = self.app if self.app.is_dir() else self.app.parent
         return read_project(directory)
+
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """The requirements that the user or the project wrote down, where they are known."""
+        from crossdock.lock.asked import asked_for
+        from crossdock.lock.source import find_source
+
+        source = find_source(
+            self._many("source"), directory=self.directory, files=map(Path, self._many("requirement"))
+        )
+        chosen = {
+            name: [part for value in self._many(option) for part in value.split(",")]
+            or list(getattr(self.project.settings, name))
+            for option, name in (("extra", "extras"), ("group", "groups"))
+        }
+        every = bool(self.options.get("all_extras"))
+        own = asked_for(source, extras=chosen["extras"], groups=chosen["groups"], all_extras=every)
+        return tuple(dict.fromkeys((*own, *self.project.metadata.dependencies)))
 
     def keys_of(self, asked: Asked) -> list[str]:
         """Return the key of what each target gets of a lock file, with whose code is left out of it."""

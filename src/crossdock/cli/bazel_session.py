@@ -80,10 +80,8 @@ class BazelSession(AppSession):
         """What the user or the project wrote down, where that is known: it tells which extras are wanted."""
         from packaging.requirements import InvalidRequirement, Requirement
 
-        words = self._many("source")
-        named = [] if len(words) == 1 and (self.directory / words[0]).exists() else list(words)
         found = []
-        for text in (*named, *self.project.metadata.dependencies):
+        for text in self.asked:
             with suppress(InvalidRequirement):
                 found.append(Requirement(text))
         return found

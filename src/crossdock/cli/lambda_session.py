@@ -6,7 +6,6 @@ import os
 import re
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.app_session import NO_APP
@@ -14,6 +13,7 @@ from crossdock.cli.places_session import PlacesSession
 from crossdock.errors import ShipError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from collections.abc import Sequence
 
     from crossdock.cli.lambda_size import Sizes
@@ -226,24 +226,6 @@ class LambdaSession(PlacesSession):
 
         built = built_project(lambda: self.build_app(path, target), self.app_project.metadata.name)
         return project_application(self.store, built.digest, built.blob, built.filename, target)
-
-    @cached_property
-    def asked(self) -> tuple[str, ...]:
-        """The requirements that the user or the project wrote down, where they are known."""
-        from crossdock.lock.asked import asked_for
-        from crossdock.lock.source import find_source
-
-        source = find_source(
-            self._many("source"), directory=self.directory, files=map(Path, self._many("requirement"))
-        )
-        chosen = {
-            name: [part for value in self._many(option) for part in value.split(",")]
-            or list(getattr(self.project.settings, name))
-            for option, name in (("extra", "extras"), ("group", "groups"))
-        }
-        every = bool(self.options.get("all_extras"))
-        own = asked_for(source, extras=chosen["extras"], groups=chosen["groups"], all_extras=every)
-        return tuple(dict.fromkeys((*own, *self.project.metadata.dependencies)))
 
     @cached_property
     def with_layers(self) -> list[Path]:
