@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossdock.cli.session import Session
 from crossdock.errors import UsageError
 from crossdock.project import read_project
-from pathlib import Path
 
 if TYPE_CHECKING:
     from crossdock.cli.gathering import Asked

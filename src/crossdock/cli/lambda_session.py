@@ -13,8 +13,8 @@ from crossdock.cli.places_session import PlacesSession
 from crossdock.errors import ShipError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Sequence
+    from pathlib import Path
 
     from crossdock.cli.lambda_size import Sizes
     from crossdock.pipeline.bundle import Bundle, BundleRequest, Shape
