@@ -308,6 +308,52 @@ def test_wrong_words_are_told_before_any_work(locked: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["pylock.toml", "--dry-run"], "E-UPLOAD-OPTION"),
+        (["pylock.toml", "--check-url", "https://index.example.com/simple/"], "E-UPLOAD-OPTION"),
+        (["pylock.toml", "--on-conflict", "refuse"], "E-UPLOAD-OPTION"),
+        (["pylock.toml", "--port", "0"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--for", ARM], "E-WHEELHOUSE-OPTION"),
+        (["--forget", "x", "--name", "y"], "E-WHEELHOUSE-OPTION"),
+        (["--serve", "--sdists"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--base-url", "https://wheels.example.com"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--ask-index"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--replace"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--to", "team"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--index-url", "https://index.example.com/simple/"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--port", "1"], "E-WHEELHOUSE-OPTION"),
+        (["--prune", "--since", "wh/manifest.json"], "E-WHEELHOUSE-DELTA-OPTION"),
+        (["import", "x.tar", "--serve"], "E-WHEELHOUSE-OPTION"),
+        (["import", "x.tar", "--for", ARM], "E-WHEELHOUSE-OPTION"),
+        (["import", "x.tar", "--since", "wh/manifest.json"], "E-WHEELHOUSE-DELTA-OPTION"),
+    ],
+)
+def test_words_without_effect_are_refused(world: World, words: list[str], code: str) -> None:
+    targets = ["--for", ARM] if words[0] == "pylock.toml" else []
+    world.refused("mirror", *words, *targets, "-o", "wh", code=code, status=2)
+    assert not (world.work / "wh").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--prune"], ["--serve"], ["--replace"], ["--name", "x"], ["--base-url", "https://x.example.com"]],
+)
+def test_words_about_the_directory_need_one_beside_an_upload(world: World, words: list[str]) -> None:
+    everything = ["mirror", "pylock.toml", "--for", ARM, "--to", "http://127.0.0.1:9/", *words]
+    world.refused(*everything, code="E-WHEELHOUSE-OUTPUT", status=2)
+
+
+def test_tidying_takes_the_words_of_any_run_and_writes_deltas(locked: World) -> None:
+    mirror(locked)
+    words = ["--prune", "--offline", "--jobs", "2", "--quiet", "--delta", "now.tar", "--json"]
+    document = json.loads(locked.run("mirror", "-o", "wh", *words).stdout)
+    assert len(document["delta"]["files"]) == 5
+    again = [*words, "--since", "wh/manifest.json"]
+    assert json.loads(locked.run("mirror", "-o", "wh", *again).stdout)["delta"]["files"] == []
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda _table: [],

@@ -9,6 +9,7 @@ import click
 
 from crossdock.cli.console import human_size
 from crossdock.cli.mirror_options import mirror_options
+from crossdock.cli.mirror_words import check_importing, check_pairs, check_tidying
 from crossdock.cli.options import (
     build_options,
     index_options,
@@ -49,6 +50,7 @@ def command(**options: Any) -> int:
     if words[:1] == (IMPORT,):
         from crossdock.cli.mirror_import import import_command
 
+        check_importing()
         return import_command(session, words[1:])
     if (
         not words
@@ -72,6 +74,8 @@ def command(**options: Any) -> int:
 
 def _tidied(session: MirrorSession) -> dict[str, Any]:
     """Forget, prune, or only look: no SOURCE is named."""
+    check_tidying()
+    _ = session.root, session.known_there
     result = session.tidy()
     tell_of(session, result)
     return document_of(session, result)
@@ -80,6 +84,7 @@ def _tidied(session: MirrorSession) -> dict[str, Any]:
 def _mirrored(session: MirrorSession) -> dict[str, Any]:
     from crossdock.cli.gathering import Asked
 
+    check_pairs()
     session.check_words()
     asked = Asked(session)
     key = session.memory_key(asked) if session.options["output"] else None

@@ -28,6 +28,7 @@ def import_command(session: MirrorSession, files: Sequence[str]) -> int:
             code="E-WHEELHOUSE-IMPORT",
             hint="`crossdock mirror import FILE.tar -o DIR`; a directory called import is `./import`",
         )
+    _ = session.root, session.known_there
     documents = []
     for name in files:
         result = _imported(session, name)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: The kind of facts that tell what a directory held when it was last mirrored into.
 _FACT = "mirror"
 _FORM = 3
+#: Options that say something of the directory, and nothing of an upload.
+_OF_A_DIRECTORY = ("delta", "prune", "forget", "serve", "replace", "base_url")
 #: Names of files that say nothing of whose lock it is.
 _NAMELESS = frozenset({"pylock", "uv", "requirements", "pyproject"})
 
@@ -119,12 +121,9 @@ class MirrorSession(Session):
                 code="E-WHEELHOUSE-OFFLINE",
                 hint="leave --offline out",
             )
-        if self.options["since"] is not None and self.options["delta"] is None:
-            raise UsageError(
-                "--since needs --delta FILE.tar", code="E-WHEELHOUSE-DELTA-OPTION", hint="say where it goes"
-            )
-        if self.options["delta"] is not None:
+        if any(self.options[name] for name in _OF_A_DIRECTORY) or self.options["name"] is not None:
             _ = self.root
+        _ = self.known_there
 
     # What is brought
 
@@ -206,18 +205,23 @@ class MirrorSession(Session):
         """Where the rewritten lock lies, as the user would write it."""
         return f"{str(self.options['output']).rstrip('/')}/{lock_file(self.lock_name)}"
 
+    @cached_property
+    def known_there(self) -> Manifest:
+        """What the other side of a delta has; `UsageError` or `ShipError` where its manifest cannot be read."""
+        since = self.options["since"]
+        if since is None:
+            return Manifest()
+        return parse_manifest(read_bytes(self.directory / since), filename=since)
+
     def delta(self, result: Result) -> dict[str, Any] | None:
         """Write the delta bundle that is asked for and return what is in it; None if none is."""
-        asked, since = self.options["delta"], self.options["since"]
+        asked = self.options["delta"]
         if asked is None:
             return None
         from crossdock.ship.wheelhouse.delta import write_delta
 
-        known = Manifest()
-        if since is not None:
-            known = parse_manifest(read_bytes(self.directory / since), filename=since)
         with turn(self.root):
-            paths = write_delta(self.root, result.manifest, known, self.directory / asked)
+            paths = write_delta(self.root, result.manifest, self.known_there, self.directory / asked)
         size = (self.directory / asked).stat().st_size
         self.tell(f"{asked}: {len(paths)} new files, {human_size(size)}")
         return {"file": asked, "files": paths, "bytes": size}
