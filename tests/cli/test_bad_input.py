@@ -96,6 +96,7 @@ USES_OF_FUNCTIONS: dict[str, tuple[str, list[str]]] = {
     "layer": ("layer.zip", [*_LAMBDA, "pylock.toml", "-o", "f.zip", "--with-layer", "{}"]),
     "runtimes": ("mine.toml", [*_LAMBDA, "pylock.toml", "-o", "f.zip", "--runtimes", "{}"]),
     "base": ("base.tar", [*_LAMBDA, "pylock.toml", *_IMAGE, "--base", "./{}"]),
+    "settings": ("pyproject.toml", [*_LAMBDA, "app", "-o", "f.zip"]),
     "base lock": ("base.toml", [*_LAMBDA, "pylock.toml", *_IMAGE, "--base-lock", "{}"]),
 }
 

@@ -93,6 +93,13 @@ def read_project(directory: Path) -> Project:
     value of the wrong type.
     """
     path = directory / "pyproject.toml"
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # uv, which looks for it too, would wait for ever.
+        raise UsageError(
+            f"`{path}` is a pipe or a device and no file",
+            code="E-SETTINGS-TOML",
+            hint="write the settings to a file of that name, or remove it",
+        )
     document = _read_toml(path) if path.is_file() else {}
     project = document.get("project", {})
     requires = project.get("requires-python") if isinstance(project, dict) else None
