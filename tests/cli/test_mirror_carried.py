@@ -8,7 +8,9 @@ import io
 import json
 import os
 import shutil
+import socket
 import ssl
+import struct
 import subprocess
 import tarfile
 import threading
@@ -340,6 +342,29 @@ def test_serve_negotiates_and_clients_install(for_here: World) -> None:
             answer(f"{url}../../pylock.toml/../../x")
         installs(for_here, [*PIP, "--index-url", url, "here"])
         installs(for_here, [*uv(), "--default-index", url, "here"])
+
+
+def test_a_client_that_hangs_up_is_no_news(for_here: World) -> None:
+    process = for_here.popen("mirror", "-o", "wh", "--serve")
+    try:
+        assert process.stderr is not None
+        while "serving http" not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        url = line.split()[1]
+        host, port = url.split("/")[2].split(":")
+        for said in (b"GET /simple/", b"GET /simple/ HTTP/1.1\r\nHost: x\r\n\r\n") * 5:
+            with socket.create_connection((host, int(port)), timeout=10) as client:
+                client.sendall(said)
+                # A reset instead of a farewell.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for _ in range(5):
+            assert answer(f"{url}here/")[1]
+        process.send_signal(2)
+        _out, told = process.communicate(timeout=30)
+        assert told.strip() == "stopped"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 class _Private(SimpleHTTPRequestHandler):

@@ -284,8 +284,20 @@ def test_logins(world: World, faulty: FaultyIndex, way: str, user: str) -> None:
     assert "its%20own" not in done.stderr
 
 
+def test_of_two_sections_with_one_url_the_login_counts(world: World, faulty: FaultyIndex) -> None:
+    world.run("lock", "app", *ALL, "-o", "pylock.toml")
+    url = f"{faulty.url}/up/"
+    logins = ("", "username = adam\n", "username = eve\npassword = 100%\n")
+    pypirc(world, "".join(f"[s{i}]\nrepository = {url}\n{login}" for i, login in enumerate(logins)))
+    world.run("mirror", "pylock.toml", *ALL, "--to", url)
+    assert users(faulty) == {"eve:100%"}
+
+
 def test_bad_names_of_indexes(locked: World) -> None:
     locked.refused("mirror", "pylock.toml", *ALL, "--to", "nowhere", code="E-UPLOAD-REPOSITORY", status=2)
+    pypirc(locked, "[team]\nusername = eve\n")
+    said = locked.refused("mirror", "pylock.toml", *ALL, "--to", "team", code="E-UPLOAD-REPOSITORY", status=2)
+    assert "`team` of .pypirc has no `repository`" in said
     pypirc(locked, "this is no ini file with hunter2\n")
     said = locked.refused("mirror", "pylock.toml", *ALL, "--to", "team", code="E-UPLOAD-PYPIRC", status=2)
     assert "hunter2" not in said

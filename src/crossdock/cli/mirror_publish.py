@@ -36,7 +36,7 @@ def publish(session: MirrorSession, stock: Stock) -> dict[str, Any]:
     Raise `UsageError` for an index that nobody knows, `FetchError` (E-UPLOAD-CONFLICT) before anything is uploaded where
     the index has other bytes, and what `upload` raises.
     """
-    repository = find_repository(session.options["to"], session.environ)
+    repository = find_repository(session.options["to"], session.environ, public=_public_index)
     http = _transport(session, repository)
     index = _Index(http, repository, session.options["check_url"])
     planned = plan_uploads(stock.distributions.values(), index.listed(stock.distributions.values()))
@@ -60,6 +60,15 @@ def publish(session: MirrorSession, stock: Stock) -> dict[str, Any]:
             for one in planned
         ],
     }
+
+
+def _public_index() -> str:
+    """Return the index that uv uses where nobody says which: crossdock knows none by itself."""
+    from crossdock.cli.index import default_index_of
+    from crossdock.net.settings import IndexSettings
+
+    # Nothing of the user's settings: a login for the public index must not go to a mirror of it.
+    return default_index_of(IndexSettings(environ={"UV_NO_CONFIG": "1"}))
 
 
 def _outcome(one: Planned, became: Mapping[str, Outcome]) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -46,6 +47,18 @@ class _Handler(SimpleHTTPRequestHandler):
         """Say nothing: what is asked for is the client's business."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Says in one line what went wrong with a client, and nothing of one that went away."""
+
+    tell: Callable[[str], None]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say what happened, unless the connection is what ended: browsers and installers hang up all day."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            self.tell(f"a client got no answer: {type(error).__name__}: {error}")
+
+
 def _prefers_json(accept: str) -> bool:
     """Tell whether a client gives JSON the highest weight (RFC 9110, 12.5.1)."""
     weights: dict[str, float] = {}
@@ -65,13 +78,14 @@ def _prefers_json(accept: str) -> bool:
 def serve(root: Path, port: int, tell: Callable[[str], None]) -> None:
     """Serve `root` on 127.0.0.1 until the user interrupts; port 0: a free one. Raise `UsageError` if it is taken."""
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(root)))
+        server = _Server(("127.0.0.1", port), partial(_Handler, directory=str(root)))
     except OSError as error:
         raise UsageError(
             f"cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
             code="E-WHEELHOUSE-PORT",
             hint="choose another `--port`, or leave it out for a free one",
         ) from error
+    server.tell = tell
     with server:
         address = f"http://127.0.0.1:{server.server_port}/simple/"
         tell(f"serving {address} until Ctrl-C: pip install --index-url {address} …")

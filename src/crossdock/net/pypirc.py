@@ -11,7 +11,10 @@ from crossdock.errors import UsageError
 from crossdock.net.url import Login, Url, without_login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+#: The section of .pypirc that is the public index's (packaging.python.org, "The .pypirc file").
+_PUBLIC = "pypi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,24 +25,48 @@ class Repository:
     login: Login | None
 
 
-def find_repository(asked: str, environ: Mapping[str, str]) -> Repository:
+def find_repository(asked: str, environ: Mapping[str, str], *, public: Callable[[], str]) -> Repository:
     """Return what `asked` names: a URL, or a section of .pypirc.
 
     The login is the URL's own, else that of the variables, else that of .pypirc's section with this URL; netrc and
-    keyrings are the transport's. Raise `UsageError` (E-UPLOAD-REPOSITORY, E-UPLOAD-PYPIRC).
+    keyrings are the transport's. `public` gives the URL of the public index's simple API, for the section `pypi`, which
+    need not name its own. Raise `UsageError` (E-UPLOAD-REPOSITORY, E-UPLOAD-PYPIRC).
     """
     sections = {name: (url, login) for name, url, login in _sections(environ)}
     if "://" in asked:
-        known = next((login for url, login in sections.values() if _same(url, asked)), None)
-        return _repository(asked, known, environ)
+        known = [login for url, login in sections.values() if login is not None and _same(url, asked)]
+        # Of several sections with this URL one with a password: the others only give it another name.
+        known.sort(key=lambda login: not login.password)
+        return _repository(asked, known[0] if known else None, environ)
     if asked not in sections:
         raise UsageError(
-            f"`{asked}` is no URL, and no section of .pypirc with a `repository`",
+            f"`{asked}` is no URL, and no section of .pypirc",
             code="E-UPLOAD-REPOSITORY",
             hint=f".pypirc has {', '.join(f'`{name}`' for name in sections)}" if sections else "give the URL",
         )
     url, login = sections[asked]
-    return _repository(url, login, environ)
+    return _repository(url or _unnamed(asked, public), login, environ)
+
+
+def _unnamed(section: str, public: Callable[[], str]) -> str:
+    """Return where a section without `repository` uploads to: twine knows that of `pypi`."""
+    found = upload_url(public()) if section == _PUBLIC else None
+    if found is None:
+        raise UsageError(
+            f"the section `{section}` of .pypirc has no `repository`, and the address of its upload API is not known",
+            code="E-UPLOAD-REPOSITORY",
+            hint="add `repository = URL` to it, or give the URL to --to",
+        )
+    return found
+
+
+def upload_url(simple: str) -> str | None:
+    """Return the upload API of a warehouse whose simple API is at `https://HOST/simple`, None for another address."""
+    scheme, _, rest = simple.rstrip("/").partition("://")
+    host, _, path = rest.partition("/")
+    if scheme != "https" or path != "simple" or "@" in host:
+        return None
+    return f"https://upload.{host}/legacy/"
 
 
 def _repository(url: str, stored: Login | None, environ: Mapping[str, str]) -> Repository:
@@ -83,14 +110,14 @@ def _sections(environ: Mapping[str, str]) -> Iterator[tuple[str, str, Login | No
         ) from None
     for name in parser.sections():
         url = parser.get(name, "repository", fallback="").strip()
-        if name == "distutils" or not url:
+        if name == "distutils":
             continue
         user, password = (parser.get(name, key, fallback="").strip() for key in ("username", "password"))
         yield name, url, Login(user or "__token__", password) if user or password else None
 
 
 def _same(one: str, other: str) -> bool:
-    return without_login(one).rstrip("/") == without_login(other).rstrip("/")
+    return bool(one) and without_login(one).rstrip("/") == without_login(other).rstrip("/")
 
 
 def simple_urls(upload: str) -> tuple[str, ...]:
