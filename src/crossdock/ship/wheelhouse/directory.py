@@ -142,22 +142,28 @@ def update(
     E-WHEELHOUSE-DAMAGED): then the old state is whole.
     """
     changed = Changed(files=[], removed=[])
-    # All of them before the first write: whatever is wrong with one shows now.
-    pages = _pages(new)
-    if not _is_marked(root):
-        write_file(root / MARKER, _MARKED)
-    for path, one in sorted(new.distributions.items()):
-        _put(root, one, old.distributions.get(path), sources.get(path), changed)
-    for name, content in pages.items():
-        changed.pages += _replace(root / name, content)
-    for name, content in sorted(locks.items()):
-        changed.pages += _replace(root / name, content)
-    gone = [lock_file(name) for name in old.locks if name not in new.locks]
-    changed.pages += _replace(root / MANIFEST, manifest_bytes(new))
-    _remove(root, (root / name for name in gone), changed)
-    _remove(root, _dropped(root, old, new), changed)
-    if sweep:
-        _remove(root, unknown(root, _named(new, pages)), changed)
+    try:
+        # All of them before the first write: whatever is wrong with one shows now.
+        pages = _pages(new)
+        if not _is_marked(root):
+            write_file(root / MARKER, _MARKED)
+        for path, one in sorted(new.distributions.items()):
+            _put(root, one, old.distributions.get(path), sources.get(path), changed)
+        for name, content in pages.items():
+            changed.pages += _replace(root / name, content)
+        for name, content in sorted(locks.items()):
+            changed.pages += _replace(root / name, content)
+        gone = [lock_file(name) for name in old.locks if name not in new.locks]
+        changed.pages += _replace(root / MANIFEST, manifest_bytes(new))
+        _remove(root, (root / name for name in gone), changed)
+        _remove(root, _dropped(root, old, new), changed)
+        if sweep:
+            _remove(root, unknown(root, _named(new, pages)), changed)
+    except OSError as error:
+        where = error.filename or root
+        raise ShipError(
+            f"cannot look at or write `{where}`: {error.strerror or error}", code="E-SHIP-WRITE"
+        ) from error
     return changed
 
 
