@@ -15,6 +15,8 @@ from tests.cli.world import tree_of
 from tests.support.bazel import format_problems
 from tests.support.wheels import make_wheel
 
+from crossdock.lock.uv import uv_executable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -183,6 +185,61 @@ def test_wheels_that_the_lock_no_longer_names_go(project: World) -> None:
     assert "left over" in said
     generate(project)
     assert [path.name for path in (project.work / OUT / "wheels").iterdir()] == ["of-the-user.txt"]
+
+
+def test_files_for_other_rule_sets_come_and_go(project: World) -> None:
+    words = [word for name in ("rules_python", "rules_pycross", "gazelle") for word in ("--adapter", name)]
+    project.refused("bazel", ".", *TARGETS, *words, code="E-BAZEL-NO-URL", status=2)
+    assert not (project.work / OUT).exists()
+    generate(project, *words, "--distdir", "dist", "--workspace")
+    out = project.work / OUT
+    extra = {
+        "deps.bzl",
+        "gazelle.BUILD.bazel.txt",
+        "gazelle_python.yaml",
+        "pylock.toml",
+        "rules_pycross.MODULE.bazel",
+        "rules_python.MODULE.bazel",
+        *(f"requirements.{name}.txt" for name in NAMES),
+    }
+    assert extra <= {path.name for path in out.iterdir()}
+    assert "web[fast] @ http://" in (out / "requirements.linux_arm64.txt").read_text()
+    assert format_problems(sorted(out.glob("*.MODULE.bazel"))) == ""
+    project.run("bazel", ".", *TARGETS, *words, "--distdir", "dist", "--workspace", "--check")
+    said = project.refused("bazel", ".", *TARGETS, "--check", code="E-BAZEL-STALE")
+    assert "pylock.toml: left over" in said
+    generate(project)
+    assert not extra & {path.name for path in out.iterdir()}
+
+
+def test_rules_py_gets_the_projects_uv_lock(project: World) -> None:
+    (project.work / "pylock.toml").unlink()
+    path = project.work / "pyproject.toml"
+    # uv runs the source distribution's backend, by a Python of this machine.
+    path.write_text(path.read_text().replace(">=3.12", ">=3.11"))
+    words = [
+        "bazel",
+        ".",
+        *TARGETS,
+        "--adapter",
+        "rules_py",
+        "--distdir",
+        "dist",
+        "--allow-build",
+        "builthere",
+    ]
+    project.refused(*words, code="E-BAZEL-UV-LOCK", status=2)
+    subprocess.run(
+        [uv_executable(), "lock", "--quiet"],
+        cwd=project.work,
+        env=project.variables(),
+        check=True,
+        timeout=60,
+    )
+    project.run(*words)
+    before, after = ((project.work / place / "uv.lock").read_text() for place in (".", OUT))
+    (added,) = [line for line in after.splitlines() if line not in before]
+    assert "builthere-1.0-py3-none-any.whl" in added
 
 
 # What is refused

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from crossdock.pipeline.bazel import Workspace
     from crossdock.pipeline.mirror import Stock
+    from crossdock.ship.bazel.model import Hub
     from crossdock.ship.bazel.workspace import Generated
 
 _HUB = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,60}")
@@ -133,8 +134,20 @@ class BazelSession(AppSession):
             found.wheels,
             package=self.package,
             workspace=self.workspace,
+            more=self._adapters(found.hub),
         )
         return Found(stock=stock, workspace=found, files=files)
+
+    def _adapters(self, hub: Hub) -> dict[str, bytes]:
+        """Return the files for other rule sets."""
+        from crossdock.ship.bazel.adapters import adapter_files
+        from crossdock.ship.bazel.adapters.model import Request
+
+        names = self.options["adapter"]
+        lock = self.project.directory / "uv.lock"
+        uv_lock = lock.read_bytes() if "rules_py" in names and lock.is_file() else None
+        offline = self.options["distdir"] is not None
+        return adapter_files(names, Request(hub=hub, package=self.package, offline=offline, uv_lock=uv_lock))
 
     def _stock(self) -> Stock:
         """Return the wheels of all targets, verified; raise `AuditError` for findings that nobody accepted."""

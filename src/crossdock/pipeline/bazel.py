@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from crossdock.ship.bazel.edges import circles_of, needs_of
+from crossdock.ship.bazel.edges import circles_of, edges_of
 from crossdock.ship.bazel.inside import inside_of
 from crossdock.ship.bazel.model import BazelWheel, ForPlatform, Hub
 from crossdock.ship.image.grouping import group_wheels
@@ -116,12 +116,13 @@ def _for_platform(
     roots: Sequence[Requirement],
 ) -> ForPlatform:
     mine = {wheels[path].package: wheels[path] for path in taken.paths}
-    needs = needs_of({wheels[path].package: requires[path] for path in taken.paths}, platform.target, roots)
+    edges = edges_of({wheels[path].package: requires[path] for path in taken.paths}, platform.target, roots)
     return ForPlatform(
         platform=platform,
         wheels={package: one.repository for package, one in sorted(mine.items())},
-        needs=needs,
-        circles=circles_of(needs),
+        needs=edges.needs,
+        extras=edges.extras,
+        circles=circles_of(edges.needs),
         layers=_layers(platform, list(mine.values())),
     )
 

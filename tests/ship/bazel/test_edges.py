@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
-from crossdock.ship.bazel.edges import circles_of, needs_of
-from crossdock.target.model import Python
+from crossdock.ship.bazel.edges import circles_of, edges_of
+from crossdock.target.model import Python, Target
 from crossdock.target.names import parse_target
 
 LINUX = parse_target("linux/arm64", default_python=Python(minor=12))
@@ -16,6 +16,14 @@ WINDOWS = parse_target("win_amd64", default_python=Python(minor=12))
 
 def roots(*texts: str) -> list[Requirement]:
     return [Requirement(text) for text in texts]
+
+
+def needs_of(
+    requires: dict[str, list[str]], target: Target, asked: list[Requirement] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Return what each package needs, those that need nothing included."""
+    found = edges_of(requires, target, asked or []).needs
+    return {package: found.get(package, ()) for package in requires}
 
 
 def test_markers_are_those_of_the_target() -> None:
@@ -40,6 +48,8 @@ def test_extras_are_followed_from_what_was_asked_for() -> None:
     assert asked["uvicorn"] == ("click", "httptools", "watch")
     # `slow` is there as well, and nobody wants it.
     assert asked["watch"] == ("anyio",)
+    extras = edges_of(requires, LINUX, roots("uvicorn[standard]")).extras
+    assert extras == {"uvicorn": ("standard",), "watch": ("fast",)}
 
 
 def test_an_extra_for_tests_makes_no_circle() -> None:

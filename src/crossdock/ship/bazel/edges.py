@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
 _EXTRA = re.compile(r"""\bextra == ["']([^"']+)["']|["']([^"']+)["'] == extra\b""")
 
 
-def needs_of(
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What each package needs, and which of its extras are wanted; both sorted, of packages with any."""
+
+    needs: dict[str, tuple[str, ...]]
+    extras: dict[str, tuple[str, ...]]
+
+
+def edges_of(
     requires: Mapping[str, Sequence[str]], target: Target, roots: Iterable[Requirement] = ()
-) -> dict[str, tuple[str, ...]]:
-    """Return, for each package that `target` takes, the packages it needs, sorted.
+) -> Edges:
+    """Return, for each package that `target` takes, the packages it needs, and the extras that are wanted.
 
     `requires` is Requires-Dist by package, for all packages of the target; `roots` is what the user asked for, as far as
     that is known. Extras that these ask for, and those that packages ask for in turn, count (PEP 508). A package that
@@ -33,7 +42,12 @@ def needs_of(
     graph = _Graph(requires, target)
     graph.follow(roots)
     graph.follow_rest()
-    return {package: tuple(sorted(graph.needs[package])) for package in sorted(requires)}
+    needs = {package: tuple(sorted(found)) for package, found in sorted(graph.needs.items()) if found}
+    extras: dict[str, tuple[str, ...]] = {}
+    for package, extra in sorted(graph.wanted):
+        if extra:
+            extras[package] = (*extras.get(package, ()), extra)
+    return Edges(needs, extras)
 
 
 class _Graph:
@@ -45,7 +59,7 @@ class _Graph:
             package: [one for line in lines if (one := _parsed(line)) is not None]
             for package, lines in requires.items()
         }
-        self._wanted: set[tuple[str, str]] = set()
+        self.wanted: set[tuple[str, str]] = set()
         self.needs: dict[str, set[str]] = {package: set() for package in requires}
 
     def follow(self, roots: Iterable[Requirement]) -> None:
@@ -53,9 +67,9 @@ class _Graph:
         todo = list(self._wants(roots, ""))
         while todo:
             package, extra = todo.pop()
-            if (package, extra) in self._wanted:
+            if (package, extra) in self.wanted:
                 continue
-            self._wanted.add((package, extra))
+            self.wanted.add((package, extra))
             for needed, wanted in self._wants(self._requires[package], extra):
                 if needed != package:
                     self.needs[package].add(needed)
@@ -83,7 +97,7 @@ class _Graph:
         self.follow(Requirement(name) for name in names)
 
     def _reached(self) -> set[str]:
-        return {package for package, _extra in self._wanted}
+        return {package for package, _extra in self.wanted}
 
     def _whole_extras(self) -> Iterator[tuple[str, str, set[str]]]:
         """Give the extras whose every need is locked: package, extra, and what it needs beyond the package's own needs."""

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crossdock.ship.bazel.model import BazelWheel, ForPlatform, Hub
 
 #: The form of lock.json; the Starlark beside it reads this one.
@@ -14,8 +16,8 @@ FORM = 1
 WHEELS = "wheels"
 
 
-def lock_bytes(hub: Hub) -> bytes:
-    """Return the lock as JSON: sorted, nothing of the host and no time in it."""
+def lock_bytes(hub: Hub, files: Iterable[str]) -> bytes:
+    """Return the lock as JSON: sorted, nothing of the host and no time in it. `files` are those beside it."""
     document = {
         "form": FORM,
         "hub": hub.name,
@@ -23,6 +25,7 @@ def lock_bytes(hub: Hub) -> bytes:
         "targets": {one.platform.name: _platform(one) for one in hub.platforms},
         "wheels": {name: _wheel(one) for name, one in sorted(hub.wheels.items())},
         "packages": hub.packages,
+        "files": sorted(files),
     }
     return (json.dumps(document, indent=1, ensure_ascii=True) + "\n").encode()
 
@@ -35,7 +38,7 @@ def _platform(one: ForPlatform) -> dict[str, Any]:
         "target": target.name,
         "constraints": list(one.platform.constraints),
         "python": python_directory(target.python),
-        "needs": {package: list(found) for package, found in sorted(one.needs.items()) if found},
+        "needs": {package: list(found) for package, found in one.needs.items()},
         "circles": [list(group) for group in one.circles],
         "layers": [list(group) for group in one.layers],
     }

@@ -60,11 +60,12 @@ class BazelWheel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForPlatform:
-    """What one platform takes: repositories by package, the packages that each needs, and the groups of layers."""
+    """What one platform takes: repositories by package, what each needs and which of its extras are wanted, layers."""
 
     platform: BazelPlatform
     wheels: Mapping[str, str]
     needs: Mapping[str, tuple[str, ...]]
+    extras: Mapping[str, tuple[str, ...]]
     #: Packages that need each other in a circle, each group sorted.
     circles: tuple[tuple[str, ...], ...]
     #: Repositories of each layer of wheels, the lowest first, as `crossdock image` has them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 LOCK = "lock.json"
 #: Files of ours as they are.
 _FIXED = ("extensions.bzl", "layer.bzl", "packer.py", "repositories.bzl")
+_MACRO = "deps.bzl"
+#: What a lock may name as ours, and we may so remove: it may have been edited.
+_OURS = re.compile(
+    r"wheels/[A-Za-z0-9_.+!-]+\.whl|deps\.bzl|pylock\.toml|uv\.lock|requirements\.[A-Za-z0-9_.+-]+\.txt"
+    r"|rules_py(?:thon|cross)\.MODULE\.bazel|gazelle_python\.yaml|gazelle\.BUILD\.bazel\.txt"
+)
 
 _BUILD = '''"""Written by `crossdock bazel`; changes are lost when it is run again."""
 
@@ -34,7 +41,10 @@ package(default_visibility = ["//visibility:public"])
 exports_files([
     "layer.bzl",
     "lock.json",
-])
+] + glob(
+    ["wheels/*.whl"],
+    allow_empty = True,
+))
 
 # Packs layers; on the machine that builds.
 py_binary(
@@ -106,18 +116,18 @@ def generated(
     `wheels` are the files of those that no URL leads to, `package` is the directory's label in the workspace without
     `//`. With `workspace` there is a macro for WORKSPACE; `more` are files of adapters.
     """
-    lock = lock_bytes(hub)
     texts = {name: _fixed(name) for name in _FIXED}
     texts |= {
-        LOCK: lock,
         "BUILD.bazel": _BUILD.encode(),
         "platforms/BUILD.bazel": _platforms(hub).encode(),
         "packer.zip": packer_zip(),
         "USAGE.md": usage_text(hub, package=package, workspace=workspace).encode(),
         **(more or {}),
     }
+    lock = lock_bytes(hub, [*texts, *([_MACRO] if workspace else [])])
+    texts[LOCK] = lock
     if workspace:
-        texts["deps.bzl"] = _DEPS.format(package=package, lock=lock.decode()).encode()
+        texts[_MACRO] = _DEPS.format(package=package, lock=lock.decode()).encode()
     return Generated(texts=dict(sorted(texts.items())), wheels=dict(sorted(wheels.items())))
 
 
@@ -193,15 +203,15 @@ def _copy(blob: Path, path: Path) -> None:
 
 
 def _left_over(root: Path, wanted: Generated) -> list[str]:
-    """Return the wheels that the lock which is there names, and the new one does not."""
+    """Return what the lock which is there names, and the new one does not: files of ours, and wheels."""
     try:
         before = json.loads((root / LOCK).read_bytes())
-        rows = before["wheels"].values()
-        names = {row["filename"] for row in rows if row.get("file") == f"{WHEELS}/{row['filename']}"}
+        wheels = [f"{WHEELS}/{row['filename']}" for row in before["wheels"].values() if not row.get("urls")]
+        names = {str(name) for name in [*before.get("files", ()), *wheels]}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []
-    left = sorted(name for name in names - wanted.wheels.keys() if "/" not in name and name.endswith(".whl"))
-    return [f"{WHEELS}/{name}" for name in left if (root / WHEELS / name).is_file()]
+    kept = {*wanted.texts, *(f"{WHEELS}/{name}" for name in wanted.wheels)}
+    return sorted(name for name in names - kept if _OURS.fullmatch(name) and (root / name).is_file())
 
 
 def _refuse_foreign(root: Path) -> None:
