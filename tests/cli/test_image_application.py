@@ -102,6 +102,20 @@ def test_a_directory_of_modules_lies_below_src_and_is_importable(shop: Shop) -> 
     assert contents.tree(ARM)["app/src/main.py"][0].mode == 0o644
 
 
+def test_what_crossdock_wrote_beside_the_modules_is_told_and_not_shipped(shop: Shop) -> None:
+    app, lock = shop.work / "app", shop.work / "pylock.toml"
+    words = ["-o", "../out", "--name", "x:1", "--sbom", "none"]
+    shop.image(*words, "--app", ".", target=ONLY_ARM, source=lock, cwd=app)
+    before = shop.layout().layers(ARM)
+    shop.run("lambda", lock, "--app", "none", "--for", "lambda-python3.12-arm64", "-o", "old.zip", cwd=app)
+    shop.run("mirror", lock, *ONLY_ARM, "-o", "wheels", "--delta", "carried.tar", cwd=app)
+    shop.run("bazel", lock, *ONLY_ARM, "--out", "third_party/py", cwd=app)
+    said = shop.build(*words, "--app", ".", target=ONLY_ARM, source=lock, cwd=app).stderr
+    assert shop.layout().layers(ARM) == before
+    for name in ("old.zip", "wheels", "carried.tar"):
+        assert f"`{name}` has the form of what crossdock writes: it is not shipped" in said
+
+
 def test_a_script_brings_its_own_requirements(shop: Shop) -> None:
     script = shop.work / "tool.py"
     script.write_text(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 #: What says of a directory that it is an environment, an OCI layout, a shipment or a wheelhouse of ours.
 _MARKS = ("pyvenv.cfg", "oci-layout", ".crossdock.json", ".crossdock-wheelhouse")
+#: What `crossdock bazel` writes has these.
+_BAZEL = ("lock.json", "packer.zip", "repositories.bzl")
 #: A wheelhouse has these, whether or not the version that wrote it left a mark.
 MANIFEST, _INDEX = "manifest.json", "simple/index.html"
 _KEYS = frozenset({"form", "distributions", "locks"})
@@ -19,7 +21,11 @@ _LIMIT = 256 << 20
 
 def is_output(directory: Path) -> bool:
     """Tell whether a directory was written by a tool: nothing below it is a source."""
-    return any((directory / mark).is_file() for mark in _MARKS) or is_wheelhouse(directory)
+    return (
+        any((directory / mark).is_file() for mark in _MARKS)
+        or all((directory / name).is_file() for name in _BAZEL)
+        or is_wheelhouse(directory)
+    )
 
 
 def is_wheelhouse(directory: Path) -> bool:

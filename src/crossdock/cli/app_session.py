@@ -112,6 +112,15 @@ class AppSession(Session):
         own = self.own_code
         return own is not None and is_project_itself(package, locked.lock.directory, own)
 
+    def earlier_outputs(self, below: Path) -> list[Path]:
+        """Return zips and pages in a directory that crossdock wrote, whoever ran it: they are not shipped, and told."""
+        from crossdock.ship.bundle.own_output import own_outputs
+
+        found = list(own_outputs(below)) if below.is_dir() else []
+        for path in found:
+            self.tell_once(f"`{path.name}` has the form of what crossdock writes: it is not shipped")
+        return found
+
     def build_app(self, path: Path, target: Target) -> BuiltFile:
         """Return the wheel of the project at `path`, built for a target; raise `BuildError`."""
         from crossdock.pipeline.building import ToBuild, build_wheel

@@ -143,7 +143,7 @@ class ImageSession(AppSession):
                     options.entrypoint,
                     metadata=metadata,
                     exclude=self.image_settings.exclude,
-                    skip=self._written(),
+                    skip=[*self._written(), *self.earlier_outputs(path)],
                 )
             case Form.PROJECT:
                 return self._built(path, target, metadata.name)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from crossdock.cli.app_session import AppSession
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from crossdock.project import BundleSettings
     from crossdock.ship.bundle.places import Place, RuntimeTable
@@ -67,12 +66,3 @@ class PlacesSession(AppSession):
         for target in self.targets:
             for text in deprecation_notes(self.place(target), today):
                 self.warn_once(text)
-
-    def earlier_outputs(self, below: Path) -> list[Path]:
-        """Return zips and pages in a directory that crossdock wrote, whoever ran it: they are not shipped, and told."""
-        from crossdock.ship.bundle.own_output import own_outputs
-
-        found = list(own_outputs(below)) if below.is_dir() else []
-        for path in found:
-            self.tell_once(f"`{path.name}` has the form of what crossdock writes: it is not shipped")
-        return found
