@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 OUT = "third_party/py"
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
