@@ -15,6 +15,7 @@ from tests.build.target_python.support import (
     WINDOWS,
     needs_headers,
     online_world,
+    shared_cache,
     target,
     world,
 )
@@ -142,7 +143,8 @@ PyMODINIT_FUNC PyInit_mod(void) { return PyModule_Create(&definition); }
 
 def linked(zig: Path, value: Target, work: Path, *arguments: str) -> bytes:
     (work / "mod.c").write_text(MODULE)
-    cache = str(work / "cache")
+    # Shared: making the C runtime of Windows takes a minute, and it is zig's own.
+    cache = str(shared_cache() / "zig-cache")
     subprocess.run(
         [
             zig,
