@@ -94,6 +94,17 @@ genrule(
     tools = [":app"],
 )
 
+genrule(
+    name = "labels",
+    srcs = ["@pypi//web:" + name for name in ["data", "dist_info", "extracted_whl_files", "whl"]],
+    outs = ["labels.txt"],
+    cmd = " && ".join(["echo %s $(locations @pypi//web:%s) >> $@" % (name, name) for name in [
+        "dist_info",
+        "extracted_whl_files",
+        "whl",
+    ]]),
+)
+
 crossdock_environment(name = "environment", interpreter = "/usr/bin/python3.12", python = "python3.12")
 
 crossdock_application(name = "application", srcs = ["app.py"], python = "python3.12", strip_prefix = "app")

@@ -24,10 +24,20 @@ _SHIMS = ("buildozer", "protobuf", "zlib", "apple_support")
 RULES_PYTHON, PLATFORMS = "0.22.1", "0.0.10"
 
 
-def require_bazel() -> None:
-    """Skip, loudly, on a machine where dev/setup could not get Bazel."""
-    if not (ROOT / "forky" / "usr" / "bin" / "bazel").exists():
+def bazel_major() -> int:
+    """Return the major version of Bazel that is there, 0 where there is none."""
+    try:
+        return int((ROOT / "major").read_text())
+    except OSError:
+        return 0
+
+
+def require_bazel(mode: str = "bzlmod") -> None:
+    """Skip, loudly, on a machine where dev/setup could not get a Bazel that knows `mode`."""
+    if bazel_major() == 0:
         pytest.skip("no Bazel on this machine: dev/bazel could not fetch it")
+    if mode == "bzlmod" and bazel_major() < 7:
+        pytest.skip("no Bazel on this machine that knows modules: Debian's next release could not be had")
     if shutil.which("bwrap") is None:
         pytest.skip("no bubblewrap to run Bazel in")
 
@@ -49,15 +59,11 @@ class Bazel:
         timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of Bazel in `workspace` and return what it said; without network not even loopback answers."""
-        forky = ROOT / "forky"
+        root = ROOT / "root"
         (self.place / "home").mkdir(exist_ok=True)
         sandbox = [
             *("bwrap", "--die-with-parent", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),
-            *(
-                word
-                for name in ("usr", "etc", "var")
-                for word in ("--ro-bind", str(forky / name), f"/{name}")
-            ),
+            *(word for name in ("usr", "etc", "var") for word in ("--ro-bind", str(root / name), f"/{name}")),
             *(
                 word
                 for name in ("bin", "sbin", "lib", "lib64")
@@ -90,6 +96,11 @@ class Bazel:
                 "common --noenable_workspace",
                 *(f"common --override_module={name}={ROOT / 'shim' / name}" for name in _SHIMS),
             ]
+        elif bazel_major() < 7:
+            lines = [
+                f"build --override_repository={name}={ROOT / 'shim' / name}"
+                for name in ("rules_cc", "rules_java", "rules_proto", "rules_python")
+            ]
         else:
             places = {f"rules_{name}": f"/usr/share/bazel/rules/{name}" for name in _RULES}
             places |= {name: f"/usr/share/bazel/tools/{folder}" for name, folder in _TOOLS.items()}
@@ -98,7 +109,7 @@ class Bazel:
                 *(f"common --override_repository={name}={place}" for name, place in places.items()),
             ]
         path = self.place / f"{self.mode}.bazelrc"
-        path.write_text("".join(f"{line}\n" for line in [*lines, "common --color=no --curses=no"]))
+        path.write_text("".join(f"{line}\n" for line in [*lines, "build --color=no --curses=no"]))
         return path
 
 

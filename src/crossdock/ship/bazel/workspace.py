@@ -91,7 +91,7 @@ _LOCK = r"""
 
 def crossdock_deps():
     """Declares the hub and the repositories of its wheels."""
-    crossdock_repositories(_LOCK, Label(":lock.json"))
+    crossdock_repositories(_LOCK, Label("//{package}:lock.json"))
 '''
 
 

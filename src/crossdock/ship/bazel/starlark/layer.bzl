@@ -12,17 +12,20 @@ _PACKER = {
     "_packer": attr.label(cfg = "exec", default = ":packer", executable = True),
 }
 
-def _pack(ctx, kind, inputs, add):
-    """Runs the packer; `add` adds what is special to the kind of layer."""
-    out = ctx.actions.declare_file(ctx.label.name + ".tar.gz")
+def _begin(ctx, kind):
+    """Returns the packer's arguments, for what is special to the kind of layer to be added."""
     arguments = ctx.actions.args()
     arguments.use_param_file("@%s", use_always = True)
     arguments.set_param_file_format("multiline")
     arguments.add(kind)
-    arguments.add("--out", out)
     arguments.add("--prefix", ctx.attr.prefix)
     arguments.add("--python", ctx.attr.python)
-    add(arguments)
+    return arguments
+
+def _pack(ctx, arguments, inputs):
+    """Runs the packer."""
+    out = ctx.actions.declare_file(ctx.label.name + ".tar.gz")
+    arguments.add("--out", out)
     ctx.actions.run(
         executable = ctx.executable._packer,
         arguments = [arguments],
@@ -34,13 +37,12 @@ def _pack(ctx, kind, inputs, add):
     return [DefaultInfo(files = depset([out]))]
 
 def _layer_impl(ctx):
-    def add(arguments):
-        arguments.add_all(ctx.files.wheels, before_each = "--wheel")
-        arguments.add_all(ctx.attr.allow_bad_record, before_each = "--allow-bad-record")
-        for name, content in ctx.attr.direct_urls.items():
-            arguments.add_all(["--direct-url", name, content])
-
-    return _pack(ctx, "wheels", ctx.files.wheels, add)
+    arguments = _begin(ctx, "wheels")
+    arguments.add_all(ctx.files.wheels, before_each = "--wheel")
+    arguments.add_all(ctx.attr.allow_bad_record, before_each = "--allow-bad-record")
+    for name, content in ctx.attr.direct_urls.items():
+        arguments.add_all(["--direct-url", name, content])
+    return _pack(ctx, arguments, ctx.files.wheels)
 
 crossdock_layer = rule(
     implementation = _layer_impl,
@@ -58,12 +60,11 @@ crossdock_layer = rule(
 )
 
 def _environment_impl(ctx):
-    def add(arguments):
-        arguments.add("--interpreter", ctx.attr.interpreter)
-        if ctx.attr.sources:
-            arguments.add("--sources")
-
-    return _pack(ctx, "environment", [], add)
+    arguments = _begin(ctx, "environment")
+    arguments.add("--interpreter", ctx.attr.interpreter)
+    if ctx.attr.sources:
+        arguments.add("--sources")
+    return _pack(ctx, arguments, [])
 
 crossdock_environment = rule(
     implementation = _environment_impl,
@@ -82,17 +83,15 @@ def _application_impl(ctx):
     strip = ctx.attr.strip_prefix
     if strip and not strip.endswith("/"):
         strip += "/"
-
-    def add(arguments):
-        for file in ctx.files.srcs:
-            path = file.short_path
-            if path.startswith("../"):
-                path = path[3:].partition("/")[2]
-            if strip and not path.startswith(strip):
-                fail("%s: `%s` does not begin with the strip_prefix `%s`" % (ctx.label, path, strip))
-            arguments.add_all(["--file", path[len(strip):], file])
-
-    return _pack(ctx, "files", ctx.files.srcs, add)
+    arguments = _begin(ctx, "files")
+    for file in ctx.files.srcs:
+        path = file.short_path
+        if path.startswith("../"):
+            path = path[3:].partition("/")[2]
+        if strip and not path.startswith(strip):
+            fail("%s: `%s` does not begin with the strip_prefix `%s`" % (ctx.label, path, strip))
+        arguments.add_all(["--file", path[len(strip):], file])
+    return _pack(ctx, arguments, ctx.files.srcs)
 
 crossdock_application = rule(
     implementation = _application_impl,
