@@ -223,8 +223,8 @@ def test_rules_py_gets_the_projects_uv_lock(project: World) -> None:
         *TARGETS,
         "--adapter",
         "rules_py",
-        "--distdir",
-        "dist",
+        "--base-url",
+        "https://wheels.example.com/a b",
         "--allow-build",
         "builthere",
     ]
@@ -236,10 +236,21 @@ def test_rules_py_gets_the_projects_uv_lock(project: World) -> None:
         check=True,
         timeout=60,
     )
+    # uv itself knows no distdir: a URL that leads nowhere would break it.
+    at = words.index("--base-url")
+    offline = [*words[:at], "--distdir", "dist", *words[at + 2 :]]
+    project.refused(*offline, code="E-BAZEL-NO-URL", status=2)
     project.run(*words)
     before, after = ((project.work / place / "uv.lock").read_text() for place in (".", OUT))
     (added,) = [line for line in after.splitlines() if line not in before]
+    assert '"https://wheels.example.com/a%20b/' in added
     assert "builthere-1.0-py3-none-any.whl" in added
+
+
+def test_labels_name_a_hidden_directory_as_it_is_called(project: World) -> None:
+    generate(project, "--adapter", "rules_pycross", out=".third/py")
+    fragment = (project.work / ".third" / "py" / "rules_pycross.MODULE.bazel").read_text()
+    assert 'lock_file = "//.third/py:pylock.toml"' in fragment
 
 
 # What is refused

@@ -64,9 +64,10 @@ class BazelSession(AppSession):
         """The directory's label without `//`; without a workspace around it, as if it were the working directory."""
         root = self.root or self.directory.resolve()
         place = self.out.resolve()
-        return (
-            place.relative_to(root).as_posix().removeprefix(".") if place.is_relative_to(root) else place.name
-        )
+        if not place.is_relative_to(root):
+            return place.name
+        below = place.relative_to(root)
+        return below.as_posix() if below.parts else ""
 
     @property
     def workspace(self) -> bool:

@@ -22,21 +22,26 @@ _HEAD = """\
 _DIRECTIVES = """\
 # Directives for the BUILD.bazel of the workspace's root. Written by `crossdock bazel`.
 #
-# What crossdock wrote is not Gazelle's:
-# gazelle:exclude {package}
-#
-# Labels are those of rules_python's hubs, so nothing else is needed. With aspect_rules_py's rules:
+{excluded}# Labels are those of rules_python's hubs, so nothing else is needed. With aspect_rules_py's rules:
 # gazelle:map_kind py_binary py_binary @aspect_rules_py//py:defs.bzl
 # gazelle:map_kind py_library py_library @aspect_rules_py//py:defs.bzl
 # gazelle:map_kind py_test py_test @aspect_rules_py//py:defs.bzl
 """
 
 
+_EXCLUDED = """\
+# What crossdock wrote is not Gazelle's:
+# gazelle:exclude {package}
+#
+"""
+
+
 def files(request: Request) -> dict[str, bytes]:
     """Return the manifest, and the directives for the root's BUILD.bazel."""
+    excluded = _EXCLUDED.format(package=request.package) if request.package else ""
     return {
         "gazelle_python.yaml": _manifest(request.hub).encode(),
-        "gazelle.BUILD.bazel.txt": _DIRECTIVES.format(package=request.package).encode(),
+        "gazelle.BUILD.bazel.txt": _DIRECTIVES.format(excluded=excluded).encode(),
     }
 
 

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossdock.target.model import Arch, LibcKind, Os
+from crossdock.target.model import Arch, Implementation, LibcKind, Os
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crossdock.ship.bazel.adapters.model import Request
-    from crossdock.ship.bazel.model import ForPlatform
+    from crossdock.ship.bazel.model import ForPlatform, Hub
+    from crossdock.target.model import Target
 
 _HEAD = """\
 # For MODULE.bazel, with rules_python 2 or newer. Written by `crossdock bazel`.
+# There has to be a `python.toolchain` for every `python_version` here: without, rules_python says nothing and leaves its
+# packages out.
 pip = use_extension("@rules_python//python/extensions:pip.bzl", "pip")
 """
 
@@ -24,16 +29,20 @@ pip.default(
     arch_name = "{arch}",
     config_settings = [
 {settings}    ],
-    os_name = "{os}",
+{env}    os_name = "{os}",
     platform = "{name}",
-    whl_platform_tags = [
-{tags}    ],
-)
+{tags})
+"""
+
+_ENV = """\
+    env = {{
+        "implementation_name": "{}",
+    }},
 """
 
 _PARSE = """\
 pip.parse(
-    hub_name = "{hub}",
+{cycles}    hub_name = "{hub}",
     python_version = "{python}",
     requirements_by_platform = {{
 {files}    }},
@@ -65,29 +74,71 @@ def _requirements(request: Request, one: ForPlatform) -> bytes:
 
 def _fragment(request: Request) -> str:
     hub = request.hub
-    text = _HEAD
+    # A `pip.parse` has one Python; those of one hub are joined by its name.
+    by_python: dict[str, list[ForPlatform]] = {}
     for one in hub.platforms:
-        target = one.platform.target
-        settings = [
-            label if label.startswith("@") else f"@//{request.package}/platforms{label}"
-            for label in one.platform.constraints
+        by_python.setdefault(one.platform.target.python.short, []).append(one)
+    return "".join(
+        [
+            _HEAD,
+            *(_default(request.package, one) for one in hub.platforms),
+            *(_parse(request, python, platforms) for python, platforms in sorted(by_python.items())),
+            f'use_repo(pip, "{hub.name}")\n',
         ]
-        text += _PLATFORM.format(
-            arch=one.platform.constraints[1].rpartition(":")[2],
-            os=one.platform.constraints[0].rpartition(":")[2],
-            name=_name(one),
-            settings="".join(f'        "{label}",\n' for label in settings),
-            tags="".join(f'        "{tag}",\n' for tag in _tags(target.os, target.arch, one)),
-        )
-    names = sorted(_name(one) for one in hub.platforms)
-    rows = sorted((_filename(one), _name(one)) for one in hub.platforms)
-    text += _PARSE.format(
-        hub=hub.name,
-        python=hub.platforms[0].platform.target.python.short,
+    )
+
+
+def _default(package: str, one: ForPlatform) -> str:
+    """Return what tells rules_python of a platform."""
+    target = one.platform.target
+    ours = f"@//{package}/platforms" if package else "@//platforms"
+    settings = [label if label.startswith("@") else f"{ours}{label}" for label in one.platform.constraints]
+    # Else rules_python takes it for CPython, in markers as in the Python that a wheel is for.
+    implementation = target.python.implementation
+    env = "" if implementation is Implementation.CPYTHON else _ENV.format(implementation)
+    return _PLATFORM.format(
+        arch=one.platform.constraints[1].rpartition(":")[2],
+        env=env,
+        os=one.platform.constraints[0].rpartition(":")[2],
+        name=_name(one),
+        settings="".join(f'        "{label}",\n' for label in settings),
+        tags=_list("whl_platform_tags", _tags(target)),
+    )
+
+
+def _parse(request: Request, python: str, platforms: Sequence[ForPlatform]) -> str:
+    """Return the call that reads the requirements of the platforms of one Python."""
+    names = sorted(_name(one) for one in platforms)
+    rows = sorted((_filename(one), _name(one)) for one in platforms)
+    return _PARSE.format(
+        cycles=_cycles(request.hub),
+        hub=request.hub.name,
+        python=python,
         files="".join(f'        "//{request.package}:{file}": "{name}",\n' for file, name in rows),
         names="".join(f'        "{name}",\n' for name in names),
     )
-    return text + f'use_repo(pip, "{hub.name}")\n'
+
+
+def _cycles(hub: Hub) -> str:
+    """Return the groups of packages that need each other, on whatever platform: to Bazel a circle is an error.
+
+    Each `pip.parse` of a hub replaces those of the one before (python/private/pypi/hub_builder.bzl), so all have all.
+    """
+    groups: list[set[str]] = []
+    for circle in (circle for one in hub.platforms for circle in one.circles):
+        touched = [group for group in groups if group & set(circle)]
+        groups = [group for group in groups if group not in touched]
+        groups.append(set(circle).union(*touched))
+    rows = "".join(
+        f'        "{names[0]}": [\n' + "".join(f'            "{name}",\n' for name in names) + "        ],\n"
+        for names in sorted(sorted(group) for group in groups)
+    )
+    return f"    experimental_requirement_cycles = {{\n{rows}    }},\n" if rows else ""
+
+
+def _list(attribute: str, values: Sequence[str]) -> str:
+    rows = "".join(f'        "{value}",\n' for value in values)
+    return f"    {attribute} = [\n{rows}    ],\n" if rows else ""
 
 
 def _name(one: ForPlatform) -> str:
@@ -95,14 +146,18 @@ def _name(one: ForPlatform) -> str:
     return "_".join(label.rpartition(":")[2] for label in one.platform.constraints)
 
 
-def _tags(system: Os, arch: Arch, one: ForPlatform) -> list[str]:
-    """Return the patterns of platform tags; which wheel of them is taken says the URL."""
-    libc = one.platform.target.libc
-    if system is Os.WINDOWS:
+def _tags(target: Target) -> list[str]:
+    """Return the patterns of platform tags of systems that rules_python has patterns for.
+
+    Which wheel is taken says the URL, so they matter to what users add by themselves alone.
+    """
+    arch = target.arch
+    if target.os is Os.WINDOWS:
         return [{Arch.X86_64: "win_amd64", Arch.I686: "win32"}.get(arch, "win_arm64")]
-    if system is Os.MACOS:
+    if target.os is Os.MACOS:
         cpu = "arm64" if arch is Arch.AARCH64 else str(arch)
         return [f"macosx_*_{cpu}", "macosx_*_universal2"]
-    if libc is not None and libc.kind is LibcKind.MUSL:
-        return [f"linux_{arch}", f"musllinux_*_{arch}"]
-    return [f"linux_{arch}", f"manylinux_*_{arch}"]
+    if target.libc is None:
+        return []
+    policy = "musllinux" if target.libc.kind is LibcKind.MUSL else "manylinux"
+    return [f"linux_{arch}", f"{policy}_*_{arch}"]

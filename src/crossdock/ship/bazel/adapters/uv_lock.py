@@ -1,6 +1,7 @@
 """For aspect's rules_py, which reads uv.lock: the project's own, with the wheels that were built here in it.
 
-Lines are put in, none is changed: who compares the two sees what crossdock added.
+Lines are put in, none is changed: who compares the two sees what crossdock added. uv and crossdock read it too where it
+takes the place of the project's own, and know no distdir: what was built needs a URL that leads somewhere.
 """
 
 from __future__ import annotations
@@ -30,11 +31,20 @@ def files(request: Request) -> dict[str, bytes]:
             code="E-BAZEL-UV-LOCK",
             hint="run `uv lock` in the project, and give the project as SOURCE",
         )
-    text = request.uv_lock.decode("utf-8", "replace")
+    text = _text(request.uv_lock)
     for wheel in sorted(request.hub.wheels.values(), key=lambda one: one.filename):
         if wheel.built_from is not None:
-            text = _with_wheel(text, wheel, request.url_of(wheel, "rules_py"))
+            text = _with_wheel(text, wheel, request.url_of(wheel, "rules_py", beyond_bazel=True))
     return {"uv.lock": text.encode()}
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"uv.lock is no UTF-8: byte {error.start}", code="E-BAZEL-UV-LOCK", hint="run `uv lock`"
+        ) from error
 
 
 def _with_wheel(text: str, wheel: BazelWheel, url: str) -> str:
