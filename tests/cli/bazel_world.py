@@ -112,7 +112,7 @@ crossdock_application(name = "application", srcs = ["app.py"], python = "python3
 filegroup(
     name = "image",
     srcs = ["@pypi//:layers", ":environment", ":application"],
-    data = [requirement("Acme.One"), "@pypi//web"],
+    data = [requirement("Acme.One"), "@pypi//web", "@other//numlib"],
 )
 
 index(name = "index", image = ":image", platforms = [{platforms}])
@@ -123,13 +123,16 @@ bazel_dep(name = "platforms", version = "{platforms}")
 bazel_dep(name = "rules_python", version = "{rules_python}")
 crossdock = use_extension("//third_party/py:extensions.bzl", "crossdock")
 crossdock.lock(file = "//third_party/py:lock.json")
-use_repo(crossdock, "pypi")
+crossdock.lock(file = "//third_party/other:lock.json")
+use_repo(crossdock, "other", "pypi")
 register_toolchains("{stub}")
 """
 _WORKSPACE = """
 workspace(name = "example")
 load("//third_party/py:deps.bzl", "crossdock_deps")
 crossdock_deps()
+load("//third_party/other:deps.bzl", other_deps = "crossdock_deps")
+other_deps()
 register_toolchains("{stub}")
 """
 

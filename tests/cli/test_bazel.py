@@ -259,10 +259,55 @@ def test_labels_name_a_hidden_directory_as_it_is_called(project: World) -> None:
 def test_a_directory_of_somebody_else_is_left_alone(project: World) -> None:
     out = project.work / OUT
     out.mkdir(parents=True)
-    for content in ('{"packages": {}}', "not json"):
+    for content in ('{"packages": {}}', "not json", '{"form": 1, "hub": "x", "files": [], "wheels": 1}'):
         (out / "lock.json").write_text(content)
         project.refused("bazel", ".", *TARGETS, code="E-BAZEL-FOREIGN")
         assert [path.name for path in out.iterdir()] == ["lock.json"]
+
+
+def test_files_of_the_user_are_not_written_over(project: World) -> None:
+    (project.work / "BUILD.bazel").write_text("# mine\n")
+    said = project.refused("bazel", ".", *TARGETS, "--out", ".", code="E-BAZEL-FOREIGN")
+    assert "BUILD.bazel" in said
+    assert (project.work / "BUILD.bazel").read_text() == "# mine\n"
+    assert not (project.work / "lock.json").exists()
+    (project.work / "BUILD.bazel").unlink()
+    generate(project, out=".")
+    # The project's own lock is none of the generated files.
+    before = (project.work / "pylock.toml").read_bytes()
+    words = ["--out", ".", "--adapter", "rules_pycross"]
+    assert "pylock.toml" in project.refused("bazel", ".", *TARGETS, *words, code="E-BAZEL-FOREIGN")
+    assert (project.work / "pylock.toml").read_bytes() == before
+
+
+def test_a_run_that_was_killed_is_finished_by_the_next(project: World) -> None:
+    generate(project)
+    whole = tree_of(project.work / OUT)
+    for name in ("USAGE.md", "extensions.bzl", "platforms/BUILD.bazel"):
+        (project.work / OUT / name).write_text("of an older version\n")
+    (project.work / OUT / "layer.bzl").unlink()
+    generate(project)
+    assert {path: row[0] for path, row in tree_of(project.work / OUT).items()} == {
+        path: row[0] for path, row in whole.items()
+    }
+
+
+def test_line_ends_that_git_changed_are_no_difference(project: World) -> None:
+    generate(project)
+    for path in starlark_files(project.work / OUT):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    project.run("bazel", ".", *TARGETS, "--check")
+
+
+def test_two_hubs_share_what_tells_glibc_from_musl(project: World) -> None:
+    generate(project)
+    words = ["--out", "third_party/other", "--hub", "other", "--libc-of", "//third_party/py/platforms"]
+    project.run("bazel", ".", *TARGETS, *words)
+    lock = json.loads((project.work / "third_party/other/lock.json").read_text())
+    assert "//third_party/py/platforms:musl" in lock["targets"]["musllinux_1_2_aarch64"]["constraints"]
+    text = (project.work / "third_party/other/platforms/BUILD.bazel").read_text()
+    assert "constraint_setting" not in text
+    assert format_problems(starlark_files(project.work / "third_party/other")) == ""
 
 
 @pytest.mark.parametrize(
@@ -273,6 +318,7 @@ def test_a_directory_of_somebody_else_is_left_alone(project: World) -> None:
         (["--prefix", "app"], "E-BAZEL-PREFIX"),
         (["--prefix", '/a"b'], "E-BAZEL-PREFIX"),
         (["--base-url", "ftp://x"], "E-BAZEL-URL"),
+        (["--libc-of", "third_party"], "E-BAZEL-LABEL"),
         (["--for", "manylinux2014_aarch64"], "E-BAZEL-TARGETS"),
     ],
 )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.cli.world import World
 
-OUT = "third_party/py"
+OUT, OTHER = "third_party/py", "third_party/other"
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ class Site:
         """Return a workspace of its own with the generated files."""
         root = self.place / mode
         write_workspace(root, mode)
-        shutil.copytree(self.world.work / OUT, root / OUT)
+        shutil.copytree(self.world.work / "third_party", root / "third_party")
         return root
 
 
@@ -52,6 +52,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         lock_project(world)
         (world.work / "WORKSPACE").write_text("")
         world.run("bazel", ".", *TARGETS, "--distdir", root / "dist", "--workspace")
+        # A second hub, whose platforms are those of the first.
+        words = ["--out", OTHER, "--hub", "other", "--libc-of", f"//{OUT}/platforms", "--workspace"]
+        world.run("bazel", ".", *TARGETS, *words)
         (root / "bzlmod").mkdir()
         (root / "workspace").mkdir()
         yield Site(world=world, place=root)
@@ -105,7 +108,8 @@ def test_one_build_gives_each_platform_its_own_binaries(built: Built) -> None:
     for name, machine in machines.items():
         suffix = suffixes.get(name, "aarch64-linux-musl.so")
         own = [path for path in built.runfiles[name] if path.endswith(".so")]
-        assert [path.endswith(suffix) for path in own] == [True]
+        # One of each hub.
+        assert [path.endswith(suffix) for path in own] == [True, True]
         found = {}
         for content in built.layers[name].values():
             with tarfile.open(fileobj=io.BytesIO(gzip.decompress(content))) as archive:
@@ -166,7 +170,7 @@ def test_a_wheel_with_other_bytes_is_refused_and_only_what_is_needed_is_fetched(
     workspace = site.place / "wrong"
     workspace.mkdir()
     write_workspace(workspace, "bzlmod")
-    shutil.copytree(site.world.work / OUT, workspace / OUT)
+    shutil.copytree(site.world.work / "third_party", workspace / "third_party")
     lock = json.loads((workspace / OUT / "lock.json").read_text())
     right = next(one["sha256"] for one in lock["wheels"].values() if one["package"] == "fastlib")
     wrong = hashlib.sha256(b"something else").hexdigest()

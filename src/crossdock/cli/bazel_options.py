@@ -40,6 +40,11 @@ def bazel_options(command: F) -> F:
                 help="The environment's directory in images, as for `crossdock image`.",
             ),
             click.option(
+                "--libc-of",
+                metavar="LABEL",
+                help="The `platforms` package of another hub of the workspace, whose glibc and musl are taken.",
+            ),
+            click.option(
                 "--base-url",
                 metavar="URL",
                 help="Where a wheelhouse of `crossdock mirror` is served: all wheels come from there.",

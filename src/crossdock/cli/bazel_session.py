@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _HUB = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,60}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._+-]+)+")
+_LABEL = re.compile(r"(?://[A-Za-z0-9/._+-]*)?")
 _BZLMOD = ("MODULE.bazel",)
 _ROOTS = (*_BZLMOD, "REPO.bazel", "WORKSPACE.bazel", "WORKSPACE")
 
@@ -109,7 +110,18 @@ class BazelSession(AppSession):
             raise UsageError(
                 f"`{base_url}` is no URL of a web server", code="E-BAZEL-URL", hint="https:// or http://"
             )
+        if not _LABEL.fullmatch(self.libc_of):
+            raise UsageError(
+                f"`{self.libc_of}` is no label of a package of this workspace",
+                code="E-BAZEL-LABEL",
+                hint="for example `--libc-of //third_party/py/platforms`",
+            )
         bazel_platforms(self.targets)
+
+    @property
+    def libc_of(self) -> str:
+        """The label of the package whose glibc and musl are taken, empty for the generated one."""
+        return str(self.options["libc_of"] or "").rstrip("/")
 
     def generate(self) -> Found:
         """Return what belongs into the directory; nothing is written."""
@@ -120,7 +132,7 @@ class BazelSession(AppSession):
         stock = self._stock()
         found = bazel_workspace(
             stock,
-            bazel_platforms(self.targets),
+            bazel_platforms(self.targets, self.libc_of),
             name=self.options["hub"],
             prefix=self.options["prefix"],
             base_url=self.options["base_url"],

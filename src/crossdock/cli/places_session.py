@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from crossdock.cli.app_session import AppSession
 
 if TYPE_CHECKING:
-
     from crossdock.project import BundleSettings
     from crossdock.ship.bundle.places import Place, RuntimeTable
     from crossdock.target.model import Python, Target

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class BazelPlatform:
     """A target as Bazel knows it: a name that is a label's, and the constraint values that tell it from others.
 
-    `constraints` are labels; one that begins with `:` lies in the generated `platforms` package.
+    `constraints` are labels; one that begins with `:` lies in the generated `platforms` package, one that begins with `//`
+    in the workspace.
     """
 
     name: str

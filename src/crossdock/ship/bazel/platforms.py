@@ -42,15 +42,18 @@ _CPU = {
 _TAKEN = frozenset({"libc", "glibc", "musl"})
 
 
-def bazel_platforms(targets: Sequence[Target]) -> list[BazelPlatform]:
+def bazel_platforms(targets: Sequence[Target], libc_package: str = "") -> list[BazelPlatform]:
     """Return the platform of each target, in order.
+
+    `libc_package` is the label of the package with glibc and musl as constraint values, empty for the generated one.
 
     Raise `UsageError`: E-BAZEL-PLATFORM for a CPU that Bazel has no word for, E-BAZEL-TARGETS where two targets are one
     platform to Bazel.
     """
     found: list[BazelPlatform] = []
     for target in targets:
-        one = BazelPlatform(name=_name(target), target=target, constraints=_constraints(target))
+        constraints = _constraints(target, libc_package)
+        one = BazelPlatform(name=_name(target), target=target, constraints=constraints)
         _refuse_same(one, found)
         found.append(one)
     return found
@@ -61,7 +64,7 @@ def _name(target: Target) -> str:
     return f"{name}_target" if name in _TAKEN else name
 
 
-def _constraints(target: Target) -> tuple[str, ...]:
+def _constraints(target: Target, libc_package: str) -> tuple[str, ...]:
     cpu = _CPU.get(target.arch)
     if cpu is None or (target.os is Os.IOS and target.simulator):
         raise UsageError(
@@ -71,7 +74,7 @@ def _constraints(target: Target) -> tuple[str, ...]:
         )
     constraints = [f"@platforms//os:{_OS[target.os]}", f"@platforms//cpu:{cpu}"]
     if target.libc is not None:
-        constraints.append(f":{target.libc.kind}")
+        constraints.append(f"{libc_package}:{target.libc.kind}")
     return tuple(constraints)
 
 

@@ -8,7 +8,7 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossdock.errors import ShipError
 from crossdock.ship.bazel.lockfile import WHEELS, lock_bytes
@@ -17,7 +17,7 @@ from crossdock.ship.bazel.usage import usage_text
 from crossdock.ship.files import write_file, write_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from crossdock.ship.bazel.model import Hub
@@ -54,10 +54,18 @@ py_binary(
 )
 '''
 
+#: What git and its hosts are told: no line ends of the checkout's own, and not what a person has to review.
+_ATTRIBUTES = """\
+# Written by `crossdock bazel`; changes are lost when it is run again.
+* -text linguist-generated
+"""
+
 _PLATFORMS = '''"""Written by `crossdock bazel`; changes are lost when it is run again."""
 
 package(default_visibility = ["//visibility:public"])
+'''
 
+_LIBCS = """
 # A platform that says nothing of its libc has glibc.
 constraint_setting(
     name = "libc",
@@ -73,7 +81,7 @@ constraint_value(
     name = "musl",
     constraint_setting = ":libc",
 )
-'''
+"""
 
 _DEPS = '''"""For WORKSPACE: the repositories of lock.json, which nothing can read there.
 
@@ -118,6 +126,7 @@ def generated(
     """
     texts = {name: _fixed(name) for name in _FIXED}
     texts |= {
+        ".gitattributes": _ATTRIBUTES.encode(),
         "BUILD.bazel": _BUILD.encode(),
         "platforms/BUILD.bazel": _platforms(hub).encode(),
         "packer.zip": packer_zip(),
@@ -136,7 +145,10 @@ def _fixed(name: str) -> bytes:
 
 
 def _platforms(hub: Hub) -> str:
-    text = _PLATFORMS
+    of_another_hub = any(
+        label.startswith("//") for one in hub.platforms for label in one.platform.constraints
+    )
+    text = _PLATFORMS if of_another_hub else _PLATFORMS + _LIBCS
     for one in hub.platforms:
         values = "".join(f'        "{label}",\n' for label in sorted(one.platform.constraints))
         text += (
@@ -156,7 +168,7 @@ def differences(root: Path, wanted: Generated) -> list[str]:
             path = root / name
             if not path.is_file():
                 found.append(f"{name}: missing")
-            elif path.read_bytes() != content:
+            elif not _has(path, content):
                 found.append(f"{name}: differs")
         for name, blob in wanted.wheels.items():
             path = root / WHEELS / name
@@ -171,26 +183,35 @@ def differences(root: Path, wanted: Generated) -> list[str]:
 
 
 def write_generated(root: Path, wanted: Generated) -> list[str]:
-    """Bring the directory to what it should be and return what was written or removed; the lock is written last.
+    """Bring the directory to what it should be and return what was written or removed.
 
-    Raise `ShipError`: E-BAZEL-FOREIGN where a lock.json lies that is not ours, E-SHIP-WRITE.
+    Raise `ShipError`: E-BAZEL-FOREIGN where a file lies that is not ours, E-SHIP-WRITE; then nothing was written.
     """
-    _refuse_foreign(root)
+    before = _lock_there(root)
+    _refuse_foreign(root, wanted, set() if before is None else set(before.get("files", ())))
     changed = []
     left = _left_over(root, wanted)
     for name, blob in wanted.wheels.items():
         if not _is_same(root / WHEELS / name, blob):
             _copy(blob, root / WHEELS / name)
             changed.append(f"{WHEELS}/{name}")
-    for name in sorted(wanted.texts, key=lambda name: (name == LOCK, name)):
+    # The lock says whose files these are. So it comes first where there was none, and the next run can finish what is
+    # begun; else last, since it names what is to be removed.
+    for name in sorted(wanted.texts, key=lambda name: ((name == LOCK) is (before is not None), name)):
         path = root / name
-        if not (path.is_file() and path.read_bytes() == wanted.texts[name]):
+        if not (path.is_file() and _has(path, wanted.texts[name])):
             write_file(path, wanted.texts[name])
             changed.append(name)
     for name in left:
         (root / name).unlink(missing_ok=True)
         changed.append(f"{name} (removed)")
     return changed
+
+
+def _has(path: Path, content: bytes) -> bool:
+    """Tell whether a file has this content, or what git on Windows makes of it."""
+    found = path.read_bytes()
+    return found == content or (b"\0" not in content and found.replace(b"\r\n", b"\n") == content)
 
 
 def _is_same(path: Path, blob: Path) -> bool:
@@ -204,30 +225,66 @@ def _copy(blob: Path, path: Path) -> None:
 
 def _left_over(root: Path, wanted: Generated) -> list[str]:
     """Return what the lock which is there names, and the new one does not: files of ours, and wheels."""
-    try:
-        before = json.loads((root / LOCK).read_bytes())
-        wheels = [f"{WHEELS}/{row['filename']}" for row in before["wheels"].values() if not row.get("urls")]
-        names = {str(name) for name in [*before.get("files", ()), *wheels]}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return []
+    before = _lock_there(root) or {}
+    wheels = [
+        f"{WHEELS}/{row['filename']}" for row in before.get("wheels", {}).values() if not row.get("urls")
+    ]
+    names = {str(name) for name in [*before.get("files", ()), *wheels]}
     kept = {*wanted.texts, *(f"{WHEELS}/{name}" for name in wanted.wheels)}
     return sorted(name for name in names - kept if _OURS.fullmatch(name) and (root / name).is_file())
 
 
-def _refuse_foreign(root: Path) -> None:
+def _lock_there(root: Path) -> dict[str, Any] | None:
+    """Return the lock that is there, None where there is none; raise `ShipError` where it is somebody else's."""
     path = root / LOCK
     try:
         if not path.exists():
-            return
+            return None
         found = json.loads(path.read_bytes())
-        if isinstance(found, dict) and {"form", "hub", "wheels"} <= found.keys():
-            return
+        if _is_lock(found):
+            lock: dict[str, Any] = found
+            return lock
     except OSError as error:
         raise ShipError(f"cannot read `{path}`: {error.strerror or error}", code="E-BAZEL-READ") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
-    raise ShipError(
-        f"`{path}` is a file of somebody else's",
+    raise _foreign(root, [LOCK])
+
+
+def _is_lock(found: object) -> bool:
+    if not (isinstance(found, dict) and {"form", "hub", "wheels", "files"} <= found.keys()):
+        return False
+    wheels = found["wheels"]
+    rows = wheels.values() if isinstance(wheels, dict) else [None]
+    is_named = all(isinstance(row, dict) and isinstance(row.get("filename"), str) for row in rows)
+    return is_named and isinstance(found["files"], list)
+
+
+def _refuse_foreign(root: Path, wanted: Generated, ours: set[object]) -> None:
+    """Refuse to write over files that no lock of ours names: `--out` may be any directory of the user's."""
+    found = [
+        name
+        for name, content in wanted.texts.items()
+        if name != LOCK
+        and name not in ours
+        and (root / name).exists()
+        and not _has_file(root / name, content)
+    ]
+    if found:
+        raise _foreign(root, found)
+
+
+def _has_file(path: Path, content: bytes) -> bool:
+    try:
+        return path.is_file() and _has(path, content)
+    except OSError as error:
+        raise ShipError(f"cannot read `{path}`: {error.strerror or error}", code="E-BAZEL-READ") from error
+
+
+def _foreign(root: Path, names: Sequence[str]) -> ShipError:
+    return ShipError(
+        f"`{root}` has files that `crossdock bazel` did not write, where it would write its own",
         code="E-BAZEL-FOREIGN",
-        hint="give another directory by `--out`",
+        places=list(names[:10]),
+        hint="give a directory of its own by `--out`",
     )

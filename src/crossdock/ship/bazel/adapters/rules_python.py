@@ -141,6 +141,12 @@ def _list(attribute: str, values: Sequence[str]) -> str:
     return f"    {attribute} = [\n{rows}    ],\n" if rows else ""
 
 
+def _label(label: str, package: str) -> str:
+    if label.startswith(":"):
+        return f"@//{package}/platforms{label}"
+    return f"@{label}" if label.startswith("//") else label
+
+
 def _name(one: ForPlatform) -> str:
     """Return a platform's name as rules_python has it: the OS, the CPU, and what else there is."""
     return "_".join(label.rpartition(":")[2] for label in one.platform.constraints)

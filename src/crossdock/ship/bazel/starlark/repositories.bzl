@@ -72,13 +72,16 @@ def _wheel_impl(rctx):
     if rctx.attr.urls:
         rctx.download(url = rctx.attr.urls, output = file, sha256 = rctx.attr.sha256, auth = _auth(rctx))
     else:
-        # Through a URL, so that its hash is checked as that of any other.
-        place = str(rctx.path(rctx.attr.file))
+        # Through a URL, so that its hash is checked as that of any other; and through a link, since a URL of the
+        # workspace's own path could have a `#` in it.
+        rctx.symlink(rctx.attr.file, "checked-in.whl")
+        place = str(rctx.path("checked-in.whl"))
         rctx.download(
             url = "file://" + (place if place.startswith("/") else "/" + place),
             output = file,
             sha256 = rctx.attr.sha256,
         )
+        rctx.delete("checked-in.whl")
     rctx.symlink(file, "wheel.zip")  # extract() goes by the extension
     rctx.extract("wheel.zip", output = "site-packages")
     rctx.delete("wheel.zip")
@@ -227,10 +230,16 @@ def _layers_text(lock, here):
         text += "\nfilegroup(\n    name = \"%s\",\n    srcs = %s,\n)\n" % (target, repr(names))
     return text
 
+def _constraint(label, here):
+    """Return a label of lock.json as this repository can say it."""
+    if label.startswith(":"):
+        return here + "/platforms" + label
+    return here.partition("//")[0] + label if label.startswith("//") else label
+
 def _root_text(lock, here):
     text = _PUBLIC + "\nexports_files([\"requirements.bzl\"])\n"
     for target, value in lock["targets"].items():
-        constraints = [here + "/platforms" + one if one.startswith(":") else one for one in value["constraints"]]
+        constraints = [_constraint(label, here) for label in value["constraints"]]
         text += _SETTING.format(name = target, constraints = repr(constraints))
     images = {target: value for target, value in lock["targets"].items() if value["layers"]}
     if images:
