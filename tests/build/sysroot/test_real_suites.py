@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.build.sysroot.test_found import NO_SETTINGS, TRIPLET, linux, world_of
+from tests.support.mirror import require_whole_mirror
 
 from crossdock.build.sysroot import find_sysroot, static_links
 from crossdock.build.sysroot.found import debian_sysroot
@@ -139,6 +140,7 @@ def test_what_pillow_links_is_static_but_for_lcms(world: World) -> None:
 def test_other_architectures_come_from_the_oldest_suite_that_has_them(
     world: World, architecture: str, suite: str
 ) -> None:
+    require_whole_mirror(archives(suite)[0].mirror, suite, architecture)
     sysroot = debian_sysroot(["libyaml-dev"], architecture, world)
     assert sysroot.detail.startswith(f"Debian {suite} {architecture}: libyaml-dev 0.2")
     names = {path.name for path in (sysroot.directory / "usr/lib" / sysroot.triplet).iterdir()}

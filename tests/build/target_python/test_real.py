@@ -22,6 +22,7 @@ from tests.build.target_python.support import (
     world,
 )
 from tests.ship.image.debian.test_real_suite import machine_archives
+from tests.support.mirror import require_whole_mirror
 
 from crossdock.build.target_python import find_target_python
 from crossdock.build.target_python.import_library import Exports
@@ -78,6 +79,9 @@ def test_the_hosts_headers_become_debians(tmp_path: Path, python: str) -> None:
         pytest.skip(f"no Python {python} on this machine")
     libraries = between("linux/amd64", python, tmp_path)
     places = [one for one in LINUX if (one, python) != ("linux/riscv64", "3.11")]  # bookworm has no riscv64
+    if python == "3.13" and (archives := debian("trixie")):
+        for architecture in ("amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x"):
+            require_whole_mirror(archives[0].mirror, "trixie", architecture)
     found = {place: between(place, python, tmp_path) for place in places}
     assert found == dict.fromkeys(places, libraries)
     assert "SIZEOF_LONG" not in libraries
