@@ -265,6 +265,20 @@ def test_labels_are_labels_where_the_directory_is_the_workspaces_root() -> None:
     assert "gazelle:exclude" not in files("gazelle", package="")["gazelle.BUILD.bazel.txt"]
 
 
+def test_a_libc_of_another_hub_keeps_its_label() -> None:
+    targets = [parse_target(name, default_python=Python(minor=12)) for name in ("linux/amd64", "win_amd64")]
+    of = hub_of(("linux/amd64", 12, {"web-app": PURE}), ("win_amd64", 12, {"web-app": PURE}))
+    platforms = bazel_platforms(targets, "//third_party/other/platforms")
+    rows = [replace(one, platform=platform) for one, platform in zip(of.platforms, platforms, strict=True)]
+    linux, windows, _ = tags_of(
+        files("rules_python", of=replace(of, platforms=rows))["rules_python.MODULE.bazel"]
+    )
+    constraints = ["@platforms//os:linux", "@platforms//cpu:x86_64", "@//third_party/other/platforms:glibc"]
+    assert linux[1]["config_settings"] == constraints
+    assert linux[1]["platform"] == "linux_x86_64_glibc"
+    assert windows[1]["config_settings"] == ["@platforms//os:windows", "@platforms//cpu:x86_64"]
+
+
 def test_a_python_that_is_not_cpython_is_told() -> None:
     target = parse_target("linux/amd64", default_python=Python(minor=11))
     of = hub_of(("linux/amd64", 11, {"web-app": PURE}))

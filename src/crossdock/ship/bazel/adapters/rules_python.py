@@ -91,8 +91,7 @@ def _fragment(request: Request) -> str:
 def _default(package: str, one: ForPlatform) -> str:
     """Return what tells rules_python of a platform."""
     target = one.platform.target
-    ours = f"@//{package}/platforms" if package else "@//platforms"
-    settings = [label if label.startswith("@") else f"{ours}{label}" for label in one.platform.constraints]
+    settings = [_label(label, package) for label in one.platform.constraints]
     # Else rules_python takes it for CPython, in markers as in the Python that a wheel is for.
     implementation = target.python.implementation
     env = "" if implementation is Implementation.CPYTHON else _ENV.format(implementation)
@@ -142,8 +141,9 @@ def _list(attribute: str, values: Sequence[str]) -> str:
 
 
 def _label(label: str, package: str) -> str:
+    """Return a constraint value's label as it reads in MODULE.bazel: ours, of another hub of the workspace, or of a module."""
     if label.startswith(":"):
-        return f"@//{package}/platforms{label}"
+        return f"@//{package}/platforms{label}" if package else f"@//platforms{label}"
     return f"@{label}" if label.startswith("//") else label
 
 
