@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.ship.bazel.test_adapters import MUSL, NATIVE, PURE, hub_of
+from tests.ship.bazel.hubs import MUSL, NATIVE, PURE, hub_of
 from tests.support.bazel import PLATFORMS, Bazel, require_bazel
 
 from crossdock.ship.bazel.adapters import adapter_files
