@@ -273,6 +273,7 @@ def test_files_of_the_user_are_not_written_over(project: World) -> None:
     assert not (project.work / "lock.json").exists()
     (project.work / "BUILD.bazel").unlink()
     generate(project, out=".")
+    assert '"//platforms:linux_arm64",' in (project.work / "USAGE.md").read_text()
     # The project's own lock is none of the generated files.
     before = (project.work / "pylock.toml").read_bytes()
     words = ["--out", ".", "--adapter", "rules_pycross"]
@@ -319,6 +320,7 @@ def test_two_hubs_share_what_tells_glibc_from_musl(project: World) -> None:
         (["--prefix", '/a"b'], "E-BAZEL-PREFIX"),
         (["--base-url", "ftp://x"], "E-BAZEL-URL"),
         (["--libc-of", "third_party"], "E-BAZEL-LABEL"),
+        (["--out", 'third "party"/py'], "E-BAZEL-LABEL"),
         (["--for", "manylinux2014_aarch64"], "E-BAZEL-TARGETS"),
     ],
 )

@@ -12,12 +12,14 @@ PAGE = jinja2.Template(
 
 
 def database() -> str:
+    """Return the name of the database that is connected to."""
     with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_database()")
         return cursor.fetchone()[0]
 
 
 def main() -> None:
+    """Print what there is to say."""
     print(
         PAGE.render(
             machine=platform.machine(),

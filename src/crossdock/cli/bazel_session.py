@@ -110,6 +110,12 @@ class BazelSession(AppSession):
             raise UsageError(
                 f"`{base_url}` is no URL of a web server", code="E-BAZEL-URL", hint="https:// or http://"
             )
+        if not _LABEL.fullmatch(f"//{self.package}"):
+            raise UsageError(
+                f"`{self.package}` cannot be a package of Bazel",
+                code="E-BAZEL-LABEL",
+                hint="letters, digits, `/` and `._+-`: `--out third_party/py`",
+            )
         if not _LABEL.fullmatch(self.libc_of):
             raise UsageError(
                 f"`{self.libc_of}` is no label of a package of this workspace",

@@ -114,7 +114,9 @@ def usage_text(hub: Hub, *, package: str, workspace: bool) -> str:
     text = (_HEAD + _MODULE + (_WORKSPACE if workspace else "") + _BUILD).format(**words)
     images = [one.platform for one in hub.platforms if one.layers]
     if images:
-        platforms = "".join(f'        "//{package}/platforms:{one.name}",\n' for one in images)
+        platforms = "".join(
+            f'        "//{package}{"/" if package else ""}platforms:{one.name}",\n' for one in images
+        )
         python = python_directory(images[0].target.python)
         text += _IMAGE.format(**words, platforms=platforms, python=python)
     return text

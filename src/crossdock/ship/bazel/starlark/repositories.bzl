@@ -233,7 +233,7 @@ def _layers_text(lock, here):
 def _constraint(label, here):
     """Return a label of lock.json as this repository can say it."""
     if label.startswith(":"):
-        return here + "/platforms" + label
+        return here + ("platforms" if here.endswith("//") else "/platforms") + label
     return here.partition("//")[0] + label if label.startswith("//") else label
 
 def _root_text(lock, here):
