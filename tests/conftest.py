@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 
+import hypothesis
 import pytest
 from tests.support import emulation
 
@@ -29,6 +30,10 @@ ALLOWED_SKIPS = (
     r"this kernel or user has no such sockets",  # nothing to keep a build from, then
     r"not on this file system",  # case-insensitive or without hard links: a property of the disk
 )
+
+# No time is asserted: on a busy machine an example may take as long as it likes.
+hypothesis.settings.register_profile("crossdock", deadline=None)
+hypothesis.settings.load_profile("crossdock")
 
 # Our own settings that steer the tests themselves.
 _TEST_SETTINGS = frozenset(

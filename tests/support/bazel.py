@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _CACHE = Path(os.environ.get("CROSSDOCK_TEST_CACHE", Path.home() / ".cache" / "c
 ROOT = _CACHE / "bazel"
 _RULES = ("cc", "java", "proto", "python", "license")
 _TOOLS = {"bazel_skylib": "skylib", "platforms": "platforms"}
+_ARCHITECTURES = {"x86_64": "_amd64", "aarch64": "_arm64"}
 _SHIMS = ("buildozer", "protobuf", "zlib", "apple_support")
 #: What the version of rules_python is that Debian's Bazel brings, and that of platforms.
 RULES_PYTHON, PLATFORMS = "0.22.1", "0.0.10"
@@ -62,7 +64,9 @@ class Bazel:
         root = ROOT / "root"
         (self.place / "home").mkdir(exist_ok=True)
         sandbox = [
-            *("bwrap", "--die-with-parent", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),
+            # Processes of its own: when bwrap ends, for what reason ever, nothing that Bazel started is left.
+            *("bwrap", "--die-with-parent", "--unshare-pid"),
+            *("--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),
             *(word for name in ("usr", "etc", "var") for word in ("--ro-bind", str(root / name), f"/{name}")),
             *(
                 word
@@ -73,7 +77,9 @@ class Bazel:
             *("--bind", str(self.place), str(self.place), "--chdir", str(workspace)),
             *([] if network else ["--unshare-net"]),
             *("--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"),
-            *("--setenv", "HOME", str(self.place / "home")),
+            # What else is looked up in parts of the root that only the packages' own scripts would have made.
+            *("--setenv", "HOME", str(self.place / "home"), "--setenv", "USER", "tester"),
+            *("--setenv", "JAVA_HOME", "/usr/lib/jvm/default-java"),
             *(word for name, value in (environ or {}).items() for word in ("--setenv", name, value)),
         ]
         bazel = ["/usr/bin/bazel", f"--bazelrc={self._settings()}", "--batch"]
@@ -195,8 +201,11 @@ def write_stand_in_index(workspace: Path) -> str:
 @functools.cache
 def buildifier() -> Path | None:
     """Return buildifier's program, None on a machine without npm."""
-    found = ROOT / "npm" / "node_modules" / "@bazel" / "buildifier" / "buildifier-linux_amd64"
-    return found if found.exists() else None
+    for found in (ROOT / "npm" / "node_modules" / "@bazel" / "buildifier").glob("buildifier-linux_*"):
+        # Roots of another day hold the program of every machine.
+        if found.name.endswith(_ARCHITECTURES.get(platform.machine(), "?")):
+            return found
+    return None
 
 
 def format_problems(paths: Iterable[Path]) -> str:
