@@ -22,7 +22,7 @@ ALLOWED_SKIPS = (
     r"packaging does not run on Python 3\.\d+",  # a target that `packaging` itself no longer supports
     r"only on (Windows|macOS)",
     r"Debian's mirror is being renewed",  # or a proxy before it keeps an old list: nothing here can mend that
-    r"no Bazel on this machine",  # Debian's next release, which may be broken for a day; and amd64 alone
+    r"no Bazel on this machine",  # Debian's next release, which may be broken for a day, and has it for few CPUs
     r"no buildifier on this machine",  # npm, which brings it, is 400 packages
     r"no Chromium on this machine",  # 300 MB for one page, which other tests read without it
     r"no namespaces for podman here",  # the kernel, or the container around, does not let root make them

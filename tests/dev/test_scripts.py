@@ -11,7 +11,7 @@ from tests.support import emulation
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["demo", "foreign-python", "setup", "test"])
+@pytest.mark.parametrize("name", ["bazel", "demo", "foreign-python", "setup", "test"])
 def test_scripts_are_posix_sh_and_executable(name: str) -> None:
     script = ROOT / "dev" / name
     assert script.read_text().startswith("#!/bin/sh\n")
@@ -44,6 +44,31 @@ def test_foreign_python_leaves_nothing_when_it_cannot_be_had(tmp_path: Path) -> 
     )
     assert done.returncode == 1
     assert "CROSSDOCK_DEBIAN_MIRROR" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bazel_says_how_it_is_used() -> None:
+    done = subprocess.run(["sh", ROOT / "dev" / "bazel"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "dev/bazel DIRECTORY" in done.stderr
+
+
+def test_bazel_leaves_an_existing_directory_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("kept")
+    done = subprocess.run(["sh", ROOT / "dev" / "bazel", tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_bazel_leaves_nothing_when_it_cannot_be_had_and_says_what_is_left_out(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", ROOT / "dev" / "bazel", tmp_path / "root"],
+        env={"PATH": "/usr/bin:/bin", "CROSSDOCK_DEBIAN_MIRROR": f"file://{tmp_path}/no-archive"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "tests that build generated workspaces with Bazel will be left out" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import shutil
@@ -198,7 +197,6 @@ def write_stand_in_index(workspace: Path) -> str:
     return "//stand_in:index.bzl"
 
 
-@functools.cache
 def buildifier() -> Path | None:
     """Return buildifier's program, None on a machine without npm."""
     for found in (ROOT / "npm" / "node_modules" / "@bazel" / "buildifier").glob("buildifier-linux_*"):
