@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.cli.images import big
 from tests.cli.sdists import pure_sdist
-from tests.cli.world import native
+from tests.cli.world import make_world, native
 from tests.support.bazel import PLATFORMS, RULES_PYTHON, write_stand_in_index, write_stub_cc
 from tests.support.wheels import make_wheel
 
@@ -73,6 +74,30 @@ def lock_project(world: World) -> None:
     stock_bazel(world.files)
     (world.work / "pyproject.toml").write_text(PROJECT)
     world.run("lock", ".", *TARGETS, "--allow-build", "builthere", "-o", "pylock.toml")
+
+
+@dataclass(frozen=True)
+class LockedProject:
+    """A project that was locked once, to be put into worlds of their own."""
+
+    files: Path
+    lock: str
+    origin: str
+
+    @classmethod
+    def make(cls, root: Path) -> LockedProject:
+        """Lock it."""
+        world = make_world(root)
+        with world.index:
+            lock_project(world)
+            return cls(world.files, (world.work / "pylock.toml").read_text(), world.index.origin)
+
+    def fill(self, world: World) -> None:
+        """Put the wheels, the project and its lock into a world whose index is started."""
+        for path in self.files.iterdir():
+            (world.files / path.name).hardlink_to(path)
+        (world.work / "pyproject.toml").write_text(PROJECT)
+        (world.work / "pylock.toml").write_text(self.lock.replace(self.origin, world.index.origin))
 
 
 _BUILD = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import starlark
-from tests.cli.bazel_world import NAMES, TARGETS, lock_project
+from tests.cli.bazel_world import NAMES, TARGETS, LockedProject
 from tests.cli.world import tree_of
 from tests.support.bazel import format_problems
 from tests.support.wheels import make_wheel
@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 OUT = "third_party/py"
 
 
+@pytest.fixture(scope="module")
+def locked_project(tmp_path_factory: pytest.TempPathFactory) -> LockedProject:
+    return LockedProject.make(tmp_path_factory.mktemp("locked"))
+
+
 @pytest.fixture
-def project(bare: World) -> World:
+def project(bare: World, locked_project: LockedProject) -> World:
     """A locked project in a workspace."""
-    lock_project(bare)
+    locked_project.fill(bare)
     (bare.work / "MODULE.bazel").write_text("")
     return bare
 

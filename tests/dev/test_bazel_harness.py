@@ -21,8 +21,6 @@ from tests.support.bazel import (
     Bazel,
     format_problems,
     require_bazel,
-    write_stand_in_index,
-    write_stub_cc,
 )
 
 if TYPE_CHECKING:
@@ -150,58 +148,6 @@ def test_a_build_ends_with_the_test_that_started_it(tmp_path: Path) -> None:
         assert processes_with("86399.25", str(tmp_path))
         test.kill()
     wait_until(lambda: not processes_with("86399.25", str(tmp_path)))
-
-
-@pytest.mark.slow
-def test_a_failed_build_says_what_bazel_said(tmp_path: Path) -> None:
-    require_bazel("workspace")
-    root = workspace(tmp_path, "genrule(name = 'bad', outs = ['x'], cmd = 'echo why not >&2; false')\n")
-    with pytest.raises(AssertionError, match="why not"):
-        Bazel(place=tmp_path, mode="workspace").run(root, "build", "//:bad")
-
-
-BUILD = """
-load("@rules_python//python:py_binary.bzl", "py_binary")
-load("INDEX", "index")
-
-platform(name = "arm", constraint_values = ["@platforms//os:linux", "@platforms//cpu:aarch64"])
-
-platform(name = "intel", constraint_values = ["@platforms//os:linux", "@platforms//cpu:x86_64"])
-
-py_binary(name = "tool", srcs = ["tool.py"])
-
-genrule(
-    name = "image",
-    outs = ["cpu.txt"],
-    cmd = "$(location :tool) " + select({"@platforms//cpu:aarch64": "arm", "@platforms//cpu:x86_64": "intel"}) + " > $@",
-    tools = [":tool"],
-)
-
-index(name = "images", image = ":image", platforms = [":arm", ":intel"])
-
-index(name = "tools", image = ":tool", platforms = [":arm", ":intel"])
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", ["bzlmod", "workspace"])
-def test_a_program_for_every_platform_is_built_and_run_without_a_network(tmp_path: Path, mode: str) -> None:
-    require_bazel(mode)
-    root = workspace(tmp_path, "")
-    (root / "tool.py").write_text("import sys\nprint('for', sys.argv[1])\n")
-    (root / "BUILD.bazel").write_text(BUILD.replace("INDEX", write_stand_in_index(root)))
-    toolchains = f'register_toolchains("{write_stub_cc(root)}")\n'
-    (root / "MODULE.bazel").write_text(MODULE + toolchains)
-    (root / "WORKSPACE").write_text(toolchains)
-    # `py_binary` of this Bazel asks for a C++ toolchain of each platform: without the stub there is none for one.
-    Bazel(place=tmp_path, mode=mode).run(root, "build", "//:images", "//:tools")
-    for name in ("arm", "intel"):
-        assert (root / "bazel-bin" / "images" / name / "cpu.txt").read_text() == f"for {name}\n"
-        assert "tool.py" in (root / "bazel-bin" / "tools" / name / "runfiles.txt").read_text()
-    # Nothing of the harness lies in the workspace: a `.bazelrc` there is a test's own.
-    made = {path.name for path in root.iterdir() if not path.is_symlink()}
-    own = {"MODULE.bazel", "WORKSPACE", "BUILD.bazel", "tool.py", "stub_cc", "stand_in"}
-    assert made - {"MODULE.bazel.lock"} == own
 
 
 @pytest.mark.parametrize(("major", "mode"), [("", "workspace"), ("", "bzlmod"), ("4", "bzlmod")])
