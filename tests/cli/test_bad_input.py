@@ -153,7 +153,8 @@ OPTIONS: dict[str, list[str]] = {
 @pytest.mark.parametrize("option", list(OPTIONS))
 def test_a_value_of_any_kind_is_taken_or_refused_in_words(world: World, option: str) -> None:
     world.run("lock", "app", "--for", ARM)
-    for number, value in enumerate(VALUES):
+    # Each option gets a third of the values, and each value a third of the options: a process each.
+    for number, value in enumerate(VALUES[list(OPTIONS).index(option) % 3 :: 3]):
         place = world.work / str(number)
         place.mkdir()
         (place / "pylock.toml").write_bytes((world.work / "pylock.toml").read_bytes())
